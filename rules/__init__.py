@@ -1,0 +1,1 @@
+"""The shipped rule packs, one YAML file each."""

@@ -1,0 +1,39 @@
+"""Coverage: whether every entry of a span was really seen, and where not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from watcher.core.duration import Usec
+from watcher.core.names import JobName
+
+
+class GapReason(StrEnum):
+    """Why entries were not seen; the words of `watcher_journal_gaps_total`."""
+
+    MISSING = "missing"
+    CURSOR = "cursor"
+    POISON = "poison"
+    UNREADABLE = "unreadable"
+    KERNEL = "kernel"
+    DROPPED = "dropped"
+    SUSPECT = "suspect"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A hole in what was read, between the instants of the entries around it: `since` <= hole <= `until`.
+
+    `entries` is how many are missing, None where nobody can know. `job` is set when only that job's entries are.
+    """
+
+    reason: GapReason
+    since: Usec
+    until: Usec
+    entries: int | None = None
+    job: JobName | None = None
+
+    def touches(self, job: JobName, since: Usec, until: Usec) -> bool:
+        """Whether an entry of `job` in `[since, until)` may be among the missing ones."""
+        return self.job in (None, job) and self.since < until and self.until >= since

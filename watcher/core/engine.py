@@ -1,0 +1,143 @@
+"""The one decision: `decide(state, event) -> Decision`.
+
+No I/O, no clock, no logging; the same state and events give the same decisions, live, after a restart and in replay.
+An exception here is a bug: the daemon stops, nothing of the event is stored, and a restart goes on from the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from watcher.core import counters
+from watcher.core.draft import Draft
+from watcher.core.duration import Usec
+from watcher.core.ending import change_phase, change_rollback, pause_reason, queue_again, stale_reason
+from watcher.core.judging import count_batch, judge_batch
+from watcher.core.messages import (
+    BatchRead,
+    Event,
+    PauseRequested,
+    PersonDecided,
+    QueueReviewed,
+    ReaderRestarted,
+    ReleaseDeployed,
+    ReleaseRequested,
+    ResumeRequested,
+    RollbackObserved,
+    SettingsLoaded,
+)
+from watcher.core.persons import judge, pause, resume
+from watcher.core.registration import deploy, register
+from watcher.core.release import Phase, Reason, ReasonCode, Release, Rollback, RollbackState
+from watcher.core.state import OPEN_PHASES, Decision, State
+
+
+def decide(state: State, event: Event) -> Decision:  # noqa: C901 - one arm for each event
+    """What follows from `event` in `state`. The caller stores the decision, adopts its state, then acts on it."""
+    draft = Draft(before=state, at=event.at)
+    match event:
+        case BatchRead():
+            return _read(draft, event)
+        case ReaderRestarted():
+            draft.count(counters.RESTARTS, event.reason)
+            return draft.seal()
+        case ReleaseRequested():
+            return draft.seal(register(draft, event))
+        case ReleaseDeployed():
+            return draft.seal(deploy(draft, event))
+        case PersonDecided():
+            return draft.seal(judge(draft, event))
+        case PauseRequested():
+            return draft.seal(pause(draft, event))
+        case ResumeRequested():
+            return draft.seal(resume(draft, event))
+        case SettingsLoaded():
+            return _configure(draft, event)
+        case RollbackObserved():
+            _follow_rollback(draft, event)
+            return draft.seal()
+        case QueueReviewed():
+            _review(draft, event)
+            return draft.seal()
+    assert_never(event)
+
+
+def _read(draft: Draft, batch: BatchRead) -> Decision:
+    count_batch(draft, batch)
+    judge_batch(draft, batch)
+    before = draft.before
+    return draft.seal(
+        position=batch.position,
+        read_until=Usec(max(batch.read_until, before.read_until or 0)),
+        last_entry_at=before.last_entry_at if batch.last_entry_at is None else batch.last_entry_at,
+    )
+
+
+def _configure(draft: Draft, event: SettingsLoaded) -> Decision:
+    for release in list(draft.before.releases.values()):
+        if release.phase not in OPEN_PHASES:
+            continue
+        policy = event.policies.get(release.job)
+        if policy is None:
+            reason = Reason(code=ReasonCode.JOB_REMOVED)
+            change_phase(draft, release, Phase.INCONCLUSIVE, at=event.at, reasons=(reason,))
+        elif policy.rules_hash != release.policy.rules_hash and release.rules_changed_at is None:
+            draft.put(replace(release, rules_changed_at=event.at))
+    known = {**counters.zeroes(event.policies.values()), **draft.before.counters, **draft.counted}
+    return draft.seal(policies=dict(event.policies), counters=known)
+
+
+def _follow_rollback(draft: Draft, event: RollbackObserved) -> None:
+    release = draft.release(event.release)
+    if release is None or release.rollback.state not in (RollbackState.QUEUED, RollbackState.RUNNING):
+        return  # over, or not ours to judge: a claim outlives the store that asked for it
+    if release.rollback.state is event.state:
+        return
+    if release.rollback.state is RollbackState.QUEUED:
+        draft.count(counters.ROLLBACKS, release.job)
+    observed = replace(
+        release.rollback,
+        state=event.state,
+        exit_code=event.exit_code,
+        started_at=event.started_at,
+        finished_at=event.finished_at,
+        detail=event.detail,
+        output=event.output,
+    )
+    if event.state is not RollbackState.RUNNING:
+        _count_end(draft, release, observed)
+    change_rollback(draft, release, observed)
+
+
+def _count_end(draft: Draft, release: Release, rollback: Rollback) -> None:
+    if rollback.state is not RollbackState.SUCCEEDED:
+        draft.count(counters.ROLLBACK_FAILURES, release.job)
+    if rollback.started_at is not None and rollback.finished_at is not None:
+        took = Usec(max(rollback.finished_at - rollback.started_at, 0))
+        le = counters.bucket(took, counters.DURATION_BUCKETS)
+        draft.count(f"{counters.ROLLBACK_DURATION}_bucket", release.job, le)
+        draft.count(f"{counters.ROLLBACK_DURATION}_sum_usec", release.job, by=took)
+
+
+def _review(draft: Draft, event: QueueReviewed) -> None:
+    for release_id in event.unclaimed:
+        release = draft.release(release_id)
+        if release is None or release.rollback.state is not RollbackState.QUEUED:
+            continue
+        if draft.before.last.get(release.job) != release.id:
+            newer = Reason(code=ReasonCode.NEWER_RELEASE, what=draft.before.last.get(release.job, ""))
+            change_rollback(draft, release, Rollback(reason=newer))
+            continue
+        hold = _hold_queued(draft, release)
+        if hold is None:
+            queue_again(draft, release)
+        else:
+            change_rollback(draft, release, Rollback(state=RollbackState.HELD, reason=hold))
+
+
+def _hold_queued(draft: Draft, release: Release) -> Reason | None:
+    reason = release.rollback.reason
+    by_person = reason is not None and reason.code is ReasonCode.PERSON
+    pause = None if by_person else pause_reason(draft, release)
+    return pause or stale_reason(draft, release.rollback.queued_at or draft.at)

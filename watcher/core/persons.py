@@ -1,0 +1,175 @@
+"""What a person may decide about a release, and about all automatic rollbacks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from watcher.core.draft import Draft
+from watcher.core.duration import Usec, format_duration
+from watcher.core.ending import change_phase, change_rollback, fail, queue
+from watcher.core.messages import (
+    Accepted,
+    Answer,
+    Judgement,
+    PauseRequested,
+    PersonDecided,
+    RefusalCode,
+    Refused,
+    ResumeRequested,
+    Transition,
+    TransitionKind,
+)
+from watcher.core.names import JobName
+from watcher.core.registration import unknown_release
+from watcher.core.release import Phase, Reason, ReasonCode, Release, Rollback, RollbackState
+from watcher.core.state import OPEN_PHASES, Pause
+
+_WAITING = frozenset({RollbackState.NONE, RollbackState.HELD})
+
+
+def judge(draft: Draft, event: PersonDecided) -> Answer:
+    """Carry out a person's decision about a release, or say why not; the same decision again changes nothing."""
+    release = draft.release(event.release)
+    if release is None:
+        return unknown_release(event.release)
+    if not event.reason.strip():
+        return Refused(code=RefusalCode.BAD_REQUEST, message="a decision needs a reason", hint="give --reason TEXT")
+    reason = Reason(code=ReasonCode.PERSON, what=event.reason)
+    match event.judgement:
+        case Judgement.PASS:
+            return _end(draft, event, release, Phase.PASSED, reason)
+        case Judgement.CANCEL:
+            return _cancel(draft, event, release, reason)
+        case Judgement.EXTEND:
+            return _extend(draft, event, release)
+        case Judgement.FAIL:
+            return _fail(draft, event, release, reason)
+        case Judgement.ROLLBACK:
+            return _roll_back(draft, event, release, reason)
+
+
+def pause(draft: Draft, event: PauseRequested) -> Answer:
+    """Hold automatic rollbacks; a pause of the same job, or of all, is replaced."""
+    if event.job is not None and event.job not in draft.before.policies:
+        return _unknown_job(event.job)
+    new = Pause(job=event.job, reason=event.reason, author=event.author, since=event.at, until=event.until)
+    draft.pauses = (*_others(draft, event.job), new)
+    _tell(draft, event, "running", "paused", event.reason)
+    return Accepted(None)
+
+
+def resume(draft: Draft, event: ResumeRequested) -> Answer:
+    """Let automatic rollbacks happen again; where nothing was held, nothing changes."""
+    others = _others(draft, event.job)
+    if len(others) == len(draft.before.pauses):
+        whole = draft.before.pause_of(event.job, event.at) if event.job is not None else None
+        if whole is None:
+            return Accepted(None)
+        return Refused(
+            code=RefusalCode.CONFLICT,
+            message=f"{event.job}: held by the pause of all jobs ({whole.reason})",
+            hint="`watcher resume` without a job lifts that one",
+        )
+    draft.pauses = others
+    _tell(draft, event, "paused", "running", "")
+    return Accepted(None)
+
+
+def _end(draft: Draft, event: PersonDecided, release: Release, phase: Phase, reason: Reason) -> Answer:
+    if release.phase is phase:
+        return Accepted(release)
+    if release.phase is not Phase.WATCHING:
+        return _wrong(release, event.judgement)
+    return Accepted(change_phase(draft, release, phase, at=event.at, reasons=(reason,), author=event.author))
+
+
+def _cancel(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:
+    if release.rollback.state is RollbackState.HELD:
+        return Accepted(change_rollback(draft, release, Rollback(reason=reason), author=event.author))
+    if release.phase is Phase.CANCELLED:
+        return Accepted(release)
+    if release.phase not in OPEN_PHASES:
+        return _wrong(release, event.judgement)
+    return Accepted(change_phase(draft, release, Phase.CANCELLED, at=event.at, reasons=(reason,), author=event.author))
+
+
+def _extend(draft: Draft, event: PersonDecided, release: Release) -> Answer:
+    if release.phase is not Phase.WATCHING or release.ends_at is None:
+        return _wrong(release, event.judgement)
+    if event.by is None or event.by <= 0:
+        return Refused(code=RefusalCode.BAD_REQUEST, message="extend needs a span", hint="give --by 15m")
+    longer = replace(release, ends_at=Usec(release.ends_at + event.by), window=Usec(release.window + event.by))
+    draft.put(longer)
+    draft.tell(
+        Transition(
+            at=event.at,
+            kind=TransitionKind.WINDOW,
+            before=format_duration(release.window),
+            after=format_duration(longer.window),
+            release=release.id,
+            job=release.job,
+            author=event.author,
+            text=event.reason,
+        ),
+    )
+    return Accepted(longer)
+
+
+def _fail(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:
+    if release.phase is Phase.FAILED:
+        return Accepted(release)
+    if release.phase is not Phase.WATCHING:
+        return _wrong(release, event.judgement)
+    return Accepted(fail(draft, release, at=event.at, reasons=(reason,), author=event.author))
+
+
+def _roll_back(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:
+    if release.rollback.state not in _WAITING:
+        return Accepted(release)
+    if release.policy.release.rollback is None:
+        return Refused(
+            code=RefusalCode.WRONG_PHASE,
+            message=f"release {release.id}: its job had no rollback command when it was registered",
+            hint="roll back by hand, and configure `rollback.command` for the next release",
+        )
+    if draft.before.last.get(release.job) != release.id:
+        return Refused(
+            code=RefusalCode.CONFLICT,
+            message=f"release {release.id}: a newer release of job {release.job} is registered",
+            hint=f"`watcher release show {draft.before.last.get(release.job)}` shows it",
+        )
+    if release.phase in (Phase.PREPARING, Phase.CANCELLED):
+        return _wrong(release, event.judgement)
+    if release.phase is Phase.WATCHING:
+        release = change_phase(draft, release, Phase.FAILED, at=event.at, reasons=(reason,), author=event.author)
+    return Accepted(queue(draft, release, reason, author=event.author))
+
+
+def _wrong(release: Release, judgement: Judgement) -> Refused:
+    return Refused(
+        code=RefusalCode.WRONG_PHASE,
+        message=f"release {release.id} is {release.phase}: `{judgement}` is not possible any more",
+        hint=f"`watcher release show {release.id}` tells how it ended",
+    )
+
+
+def _unknown_job(job: JobName) -> Refused:
+    return Refused(code=RefusalCode.UNKNOWN_JOB, message=f"{job}: no such job in the configuration")
+
+
+def _others(draft: Draft, job: JobName | None) -> tuple[Pause, ...]:
+    return tuple(one for one in draft.before.pauses if one.job != job and (one.until is None or draft.at < one.until))
+
+
+def _tell(draft: Draft, event: PauseRequested | ResumeRequested, before: str, after: str, text: str) -> None:
+    draft.tell(
+        Transition(
+            at=event.at,
+            kind=TransitionKind.PAUSE,
+            before=before,
+            after=after,
+            job=event.job,
+            author=event.author,
+            text=text,
+        ),
+    )

@@ -1,0 +1,90 @@
+"""What a job's configuration asks of the core: how a release of it is judged and what follows.
+
+Built by `config/`, stored with each release: a window is judged to its end by the policy that it was opened with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from watcher.core.duration import Usec, format_duration
+from watcher.core.names import JobName, RuleName
+from watcher.core.severity import Severity
+
+
+class Mode(StrEnum):
+    """How far the daemon may go by itself when a release fails."""
+
+    OBSERVE = "observe"
+    ASK = "ask"
+    ROLLBACK = "rollback"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchThreshold:
+    """`count` matches, of one rule or of a severity and worse, fail the release.
+
+    They must lie within a span of `within`, or anywhere in the window when that is None. Exactly one of `rule` and
+    `severity` is set; `count` is at least 1.
+    """
+
+    count: int
+    within: Usec | None = None
+    severity: Severity | None = None
+    rule: RuleName | None = None
+
+    @property
+    def label(self) -> str:
+        """Name of this threshold in metrics and notes; made of configuration only."""
+        what = self.rule if self.rule is not None else self.severity
+        span = "" if self.within is None else f" in {format_duration(self.within)}"
+        return f"{self.count} {what} matches{span}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackPlan:
+    """The configured command; `timeout` is when it is ended with all that it started."""
+
+    command: tuple[str, ...]
+    timeout: Usec
+    user: str | None = None
+    idempotent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleasePolicy:
+    """How a release of one job is judged.
+
+    `unjudged` names conditions of the configuration that this version can't evaluate yet (`fail_when[1].failed_runs`):
+    a release that would pass in spite of them ends `inconclusive`.
+    `expected` is the expected result in words, for the note. `trusted` is False where a threshold counts entries that
+    any local user can send (a job known by identifiers alone): such a job may observe and ask, not roll back by itself.
+    """
+
+    mode: Mode
+    window: Usec
+    settle: Usec
+    thresholds: tuple[MatchThreshold, ...]
+    rollback: RollbackPlan | None = None
+    unjudged: tuple[str, ...] = ()
+    expected: str = ""
+    trusted: bool = True
+    backup: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobPolicy:
+    """One job as the core sees it.
+
+    `rules` are all rules that can fire for the job with their severity; `rules_hash` changes whenever what the job
+    reads or matches changes; `journalctl` are the options that show the job's entries (`("-u", "import.service")`).
+    """
+
+    name: JobName
+    owner: str
+    rules: Mapping[RuleName, Severity]
+    rules_hash: str
+    release: ReleasePolicy
+    journalctl: tuple[str, ...]

@@ -1,0 +1,179 @@
+"""How a release comes into the record: registered, prepared, deployed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from watcher.core import counters
+from watcher.core.draft import Draft
+from watcher.core.duration import Usec, format_duration
+from watcher.core.ending import change_phase, change_rollback, matches_of
+from watcher.core.messages import (
+    Accepted,
+    Answer,
+    RefusalCode,
+    Refused,
+    ReleaseDeployed,
+    ReleaseRequested,
+    Transition,
+    TransitionKind,
+)
+from watcher.core.names import ReleaseId, is_safe_name
+from watcher.core.policy import JobPolicy, Mode
+from watcher.core.release import Phase, Reason, ReasonCode, Release, ReleaseRequest, Rollback, RollbackState
+from watcher.core.state import OPEN_PHASES
+
+
+def register(draft: Draft, event: ReleaseRequested) -> Answer:
+    """Open a release, or say why not; the same request with the same id is answered by the release that is there."""
+    request = event.request
+    release_id = request.id or event.fresh_id
+    known = draft.release(release_id)
+    if known is not None:
+        return _again(known, request)
+    policy = draft.before.policies.get(request.job)
+    if policy is None:
+        return _unknown_job(draft, request.job)
+    refusal = _refuse(release_id, request, policy)
+    if refusal is not None:
+        return refusal
+    supersede(draft, request, release_id)
+    release = _new(draft, release_id, request, policy)
+    draft.put(release)
+    draft.tell(
+        Transition(
+            at=event.at,
+            kind=TransitionKind.PHASE,
+            before="",
+            after=release.phase,
+            release=release.id,
+            job=release.job,
+            author=request.author,
+            text=request.reason,
+        ),
+    )
+    return Accepted(release if request.prepare else start_clock(draft, release))
+
+
+def deploy(draft: Draft, event: ReleaseDeployed) -> Answer:
+    """Start the clock of a prepared release; doing so again changes nothing."""
+    release = draft.release(event.release)
+    if release is None:
+        return unknown_release(event.release)
+    if release.phase is not Phase.PREPARING:
+        if release.started_at is not None:
+            return Accepted(release)
+        return Refused(
+            code=RefusalCode.WRONG_PHASE,
+            message=f"release {release.id} is {release.phase}: it can't be deployed any more",
+            hint="register a new release",
+        )
+    watching = change_phase(draft, release, Phase.WATCHING, at=event.at, author=event.author)
+    return Accepted(start_clock(draft, watching))
+
+
+def start_clock(draft: Draft, release: Release) -> Release:
+    """The window opens now; the counters of this instant are the metric before."""
+    started = replace(
+        release,
+        started_at=draft.at,
+        ends_at=Usec(draft.at + release.window),
+        entries_before=draft.counter(counters.ENTRIES, release.job),
+        matches_before=matches_of(draft, release),
+    )
+    draft.put(started)
+    return started
+
+
+def supersede(draft: Draft, request: ReleaseRequest, release_id: ReleaseId) -> None:
+    """End whatever still waits for the job: a newer release makes judgements and rollbacks of the old one moot."""
+    reason = Reason(code=ReasonCode.NEWER_RELEASE, what=release_id)
+    for release in list(draft.before.releases.values()):
+        if release.job != request.job:
+            continue
+        if release.phase in OPEN_PHASES:
+            change_phase(draft, release, Phase.SUPERSEDED, at=draft.at, reasons=(reason,), author=request.author)
+        elif release.rollback.state is RollbackState.HELD:
+            change_rollback(draft, release, Rollback(reason=reason), author=request.author)
+
+
+def unknown_release(release_id: ReleaseId) -> Refused:
+    """No release of that id was ever registered."""
+    return Refused(
+        code=RefusalCode.UNKNOWN_RELEASE,
+        message=f"{release_id}: no such release",
+        hint="`watcher release list` shows them",
+    )
+
+
+def _again(known: Release, request: ReleaseRequest) -> Answer:
+    if _content(known.request) == _content(replace(request, id=known.request.id)):
+        return Accepted(known)
+    return Refused(
+        code=RefusalCode.CONFLICT,
+        message=f"{known.id}: a release with this id and other content is registered",
+        hint=f"`watcher release show {known.id}` shows it; give the new release an id of its own",
+    )
+
+
+def _content(request: ReleaseRequest) -> ReleaseRequest:
+    return replace(request, author="", backup=None)
+
+
+def _unknown_job(draft: Draft, job: str) -> Refused:
+    names = ", ".join(sorted(draft.before.policies)) or "none"
+    return Refused(
+        code=RefusalCode.UNKNOWN_JOB,
+        message=f"{job}: no such job in the configuration",
+        hint=f"configured jobs: {names}",
+    )
+
+
+def _refuse(release_id: ReleaseId, request: ReleaseRequest, policy: JobPolicy) -> Refused | None:
+    if not is_safe_name(release_id):
+        return _bad(
+            f"{release_id!r} is no release id",
+            hint="use up to 64 letters, digits, dots, dashes and underscores, the first a letter or digit",
+        )
+    window = policy.release.window if request.window is None else request.window
+    if window <= policy.release.settle:
+        return _bad(
+            f"window {format_duration(window)} is not longer than settle {format_duration(policy.release.settle)}",
+            hint="give a longer --window, or shorten the job's `settle`",
+        )
+    mode = request.mode or policy.release.mode
+    if mode is not Mode.OBSERVE and policy.release.rollback is None:
+        return _bad(f"mode {mode}: job {policy.name} has no rollback command", hint="configure `rollback.command`")
+    if mode is Mode.ROLLBACK and not policy.release.trusted:
+        return _bad(
+            f"mode {mode}: entries of job {policy.name} can be sent by any local user",
+            hint="use mode observe or ask, or give the rules a trusted field in `where`",
+        )
+    return None
+
+
+def _bad(message: str, *, hint: str) -> Refused:
+    return Refused(code=RefusalCode.BAD_REQUEST, message=message, hint=hint)
+
+
+def _new(draft: Draft, release_id: ReleaseId, request: ReleaseRequest, policy: JobPolicy) -> Release:
+    release = policy.release
+    return Release(
+        id=release_id,
+        request=request,
+        policy=policy,
+        mode=request.mode or release.mode,
+        owner=request.owner or policy.owner or request.author,
+        previous=request.previous or _last_good_version(draft, request),
+        registered_at=draft.at,
+        window=release.window if request.window is None else request.window,
+        phase=Phase.PREPARING if request.prepare else Phase.WATCHING,
+        counted=((),) * len(release.thresholds),
+        peak=(0,) * len(release.thresholds),
+    )
+
+
+def _last_good_version(draft: Draft, request: ReleaseRequest) -> str | None:
+    last = draft.before.last.get(request.job)
+    release = None if last is None else draft.before.releases.get(last)
+    return release.request.version if release is not None and release.phase is Phase.PASSED else None

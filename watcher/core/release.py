@@ -1,0 +1,182 @@
+"""One release and everything that stands in its record: who, why, the window, the verdict, the rollback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from watcher.core.coverage import Gap
+from watcher.core.duration import Usec
+from watcher.core.names import JobName, ReleaseId, RuleName
+from watcher.core.policy import JobPolicy, Mode
+
+
+class Phase(StrEnum):
+    """Where a release stands; the last five are final."""
+
+    PREPARING = "preparing"
+    WATCHING = "watching"
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+
+class Verdict(StrEnum):
+    """The judgement on a release."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCONCLUSIVE = "inconclusive"
+
+
+class RollbackState(StrEnum):
+    """Where the rollback of a release stands."""
+
+    NONE = "none"
+    HELD = "held"
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class ReasonCode(StrEnum):
+    """Why a verdict was given or a rollback held, in one word; the only part that a rollback command is told."""
+
+    MATCHES = "matches"
+    WINDOW_OVER = "window-over"
+    PERSON = "person"
+    SILENT = "silent"
+    GAP = "gap"
+    UNJUDGED = "unjudged"
+    RULES_CHANGED = "rules-changed"
+    JOB_REMOVED = "job-removed"
+    NEWER_RELEASE = "newer-release"
+    MODE = "mode"
+    PAUSED = "paused"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why, with the number and its limit; `verdict.say` puts it into words.
+
+    `what` is what was counted ("error", a rule, a key of the configuration, a person's words); `span` is the time that
+    the counted things took, `within` the limit of that.
+    """
+
+    code: ReasonCode
+    what: str = ""
+    count: int = 0
+    limit: int = 0
+    span: Usec | None = None
+    within: Usec | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A match that was held against the release: enough to read the line again from the journal."""
+
+    rules: tuple[RuleName, ...]
+    at: Usec
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollback:
+    """The one rollback of a release. `output` is the tail of what the command printed: hostile text."""
+
+    state: RollbackState = RollbackState.NONE
+    reason: Reason | None = None
+    exit_code: int | None = None
+    queued_at: Usec | None = None
+    started_at: Usec | None = None
+    finished_at: Usec | None = None
+    detail: str = ""
+    output: str = ""
+    helped: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupResult:
+    """What the job's `backup` command did before the release was registered. `output` is its tail: hostile text."""
+
+    command: tuple[str, ...]
+    exit_code: int
+    started_at: Usec
+    finished_at: Usec
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRequest:
+    """What a release script says of a release. None: the job's configuration decides.
+
+    `author` is the user that asked, as read from the socket. Two requests are the same if all but `author` and
+    `backup` is equal.
+    """
+
+    job: JobName
+    version: str
+    author: str
+    id: ReleaseId | None = None
+    previous: str | None = None
+    owner: str | None = None
+    reason: str = ""
+    rollback_note: str = ""
+    files: tuple[str, ...] = ()
+    mode: Mode | None = None
+    window: Usec | None = None
+    prepare: bool = False
+    backup: BackupResult | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """The record of a release: everything that its note and every answer about it are made from.
+
+    Instants are None until they are known. `counted` holds for each of `policy.release.thresholds`, in that order,
+    the instants of the matches that count towards it now (at most `count` of them); `peak` the most that stood there.
+    `entries_before`, `matches_before` are the job's counters at the start, for the metric before and after.
+    """
+
+    id: ReleaseId
+    request: ReleaseRequest
+    policy: JobPolicy
+    mode: Mode
+    owner: str
+    previous: str | None
+    registered_at: Usec
+    window: Usec
+    phase: Phase
+    started_at: Usec | None = None
+    ends_at: Usec | None = None
+    ended_at: Usec | None = None
+    verdict: Verdict | None = None
+    reasons: tuple[Reason, ...] = ()
+    counted: tuple[tuple[Usec, ...], ...] = ()
+    peak: tuple[int, ...] = ()
+    matches: tuple[tuple[RuleName, int], ...] = ()
+    settling: int = 0
+    heard: bool = False
+    sightings: tuple[Sighting, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    rules_changed_at: Usec | None = None
+    entries_before: int = 0
+    matches_before: int = 0
+    entries_after: int | None = None
+    matches_after: int | None = None
+    rollback: Rollback = Rollback()
+
+    @property
+    def job(self) -> JobName:
+        """The job that was released."""
+        return self.request.job
+
+    @property
+    def settles_at(self) -> Usec | None:
+        """From when on matches are held against the release."""
+        return None if self.started_at is None else Usec(self.started_at + self.policy.release.settle)

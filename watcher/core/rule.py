@@ -1,0 +1,55 @@
+"""A rule, and a job with its rules, as plain data: built by `config/`, compiled and applied in `journal/`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from watcher.core.names import JobName, RuleName
+from watcher.core.severity import Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldCondition:
+    """A condition on one journal field: one of `values`, or (PRIORITY only) a number up to or from a bound.
+
+    Exactly one of the three is set. PRIORITY counts downwards in badness: `at_most=4` is "warning and worse".
+    """
+
+    field: str
+    values: tuple[str, ...] = ()
+    at_most: int | None = None
+    at_least: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. `match`, `unless`, `until` and the values of `capture` are RE2 patterns on MESSAGE.
+
+    At least one of `match` and `message_id` is set. `once` is "run" for rules that together count a run's failure
+    once, however many records PID 1 writes about it. `until` joins the following entries of the same stream up to the
+    one that it matches, so that they can't match again. `capture` names texts to keep as evidence.
+    """
+
+    name: RuleName
+    severity: Severity
+    pack: str = ""
+    match: str | None = None
+    unless: str | None = None
+    message_id: str | None = None
+    where: tuple[FieldCondition, ...] = ()
+    until: str | None = None
+    once: str | None = None
+    capture: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedJob:
+    """What the reader has to know of a job.
+
+    `units` as `journalctl -u` takes them, globs included; `identifiers` are values of SYSLOG_IDENTIFIER.
+    """
+
+    name: JobName
+    units: tuple[str, ...]
+    identifiers: tuple[str, ...]
+    rules: tuple[Rule, ...]

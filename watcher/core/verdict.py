@@ -1,0 +1,78 @@
+"""Reasons in words, and the one way from a window's end to a verdict.
+
+The invariant: `failed` needs a crossing or a person; `passed` needs that everything was seen, judged and alive.
+Whatever stands between makes the release `inconclusive`.
+"""
+
+from __future__ import annotations
+
+from watcher.core.duration import Usec, format_duration
+from watcher.core.release import Reason, ReasonCode, Release, Verdict
+
+
+def verdict_at_end(release: Release) -> tuple[Verdict, tuple[Reason, ...]]:
+    """The verdict on a window that ended without a crossed threshold, with all that stands against `passed`."""
+    doubts = _doubts(release)
+    if doubts:
+        return Verdict.INCONCLUSIVE, doubts
+    return Verdict.PASSED, (Reason(code=ReasonCode.WINDOW_OVER, span=release.window, count=_held_against(release)),)
+
+
+def _held_against(release: Release) -> int:
+    return sum(count for _, count in release.matches)
+
+
+def _doubts(release: Release) -> tuple[Reason, ...]:
+    doubts = [Reason(code=ReasonCode.GAP, what=gap.reason, count=gap.entries or 0) for gap in release.gaps]
+    doubts += [Reason(code=ReasonCode.UNJUDGED, what=key) for key in release.policy.release.unjudged]
+    if release.rules_changed_at is not None:
+        doubts.append(Reason(code=ReasonCode.RULES_CHANGED))
+    if not release.heard:
+        doubts.append(Reason(code=ReasonCode.SILENT, span=release.window))
+    return tuple(doubts)
+
+
+def say(reason: Reason) -> str:  # noqa: C901 - one arm for each word of the contract
+    """The reason in words, for people: `5 error matches in 42s, limit 5 in 2m`."""
+    match reason.code:
+        case ReasonCode.MATCHES:
+            return f"{_matches(reason)}, limit {reason.limit}{_within(reason)}"
+        case ReasonCode.WINDOW_OVER:
+            return f"no threshold crossed in {_span(reason.span)} ({_plural(reason.count, 'match', 'matches')} seen)"
+        case ReasonCode.PERSON:
+            return f"decided by a person: {reason.what}"
+        case ReasonCode.SILENT:
+            return f"no entry of the job seen in {_span(reason.span)}: a silent job is not known to be healthy"
+        case ReasonCode.GAP:
+            size = _plural(reason.count, "entry", "entries") if reason.count else "an unknown number of entries"
+            return f"coverage has a hole ({reason.what}): {size} not seen"
+        case ReasonCode.UNJUDGED:
+            return f"{reason.what} is configured but not judged by this version"
+        case ReasonCode.RULES_CHANGED:
+            return "the job's rules were changed while the window was open"
+        case ReasonCode.JOB_REMOVED:
+            return "the job was removed from the configuration while the window was open"
+        case ReasonCode.NEWER_RELEASE:
+            return f"a newer release of the job was registered: {reason.what}"
+        case ReasonCode.MODE:
+            return f"mode is {reason.what}: a person decides about the rollback"
+        case ReasonCode.PAUSED:
+            return f"automatic rollbacks are paused: {reason.what}"
+        case ReasonCode.STALE:
+            return f"decided {_span(reason.span)} after the failure, limit {_span(reason.within)}: a person decides"
+
+
+def _matches(reason: Reason) -> str:
+    return f"{_plural(reason.count, f'{reason.what} match', f'{reason.what} matches')} in {_span(reason.span)}"
+
+
+def _within(reason: Reason) -> str:
+    return "" if reason.within is None else f" in {format_duration(reason.within)}"
+
+
+def _span(span: Usec | None) -> str:
+    return format_duration(span or Usec(0))
+
+
+def _plural(count: int, one: str, many: str) -> str:
+    return f"{count} {one if count == 1 else many}"
