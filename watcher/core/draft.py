@@ -35,8 +35,9 @@ class Draft:
         self.changed[release.id] = release
 
     def count(self, *series: str, by: int = 1) -> None:
-        """Raise a durable counter."""
-        self.counted[series] = self.counter(*series) + by
+        """Raise a durable counter; one that is not there yet begins at 0."""
+        if by or (series not in self.counted and series not in self.before.counters):
+            self.counted[series] = self.counter(*series) + by
 
     def counter(self, *series: str) -> int:
         """Where a durable counter stands now."""

@@ -51,7 +51,8 @@ def judge_batch(draft: Draft, batch: BatchRead) -> None:
 def _see(draft: Draft, release: Release, batch: BatchRead, start: Usec, end: Usec) -> Release:
     gaps = tuple(gap for gap in batch.gaps if gap.touches(release.job, start, end))
     heard = release.heard or any(
-        tally.job == release.job and tally.last_at >= start and tally.first_at < end for tally in batch.tallies
+        tally.job == release.job and (start <= tally.first_at < end or start <= tally.last_at < end)
+        for tally in batch.tallies
     )
     if heard is release.heard and not gaps:
         return release

@@ -60,8 +60,7 @@ def pause(draft: Draft, event: PauseRequested) -> Answer:
 
 def resume(draft: Draft, event: ResumeRequested) -> Answer:
     """Let automatic rollbacks happen again; where nothing was held, nothing changes."""
-    others = _others(draft, event.job)
-    if len(others) == len(draft.before.pauses):
+    if not any(one.job == event.job and one.is_on(event.at) for one in draft.before.pauses):
         whole = draft.before.pause_of(event.job, event.at) if event.job is not None else None
         if whole is None:
             return Accepted(None)
@@ -70,7 +69,7 @@ def resume(draft: Draft, event: ResumeRequested) -> Answer:
             message=f"{event.job}: held by the pause of all jobs ({whole.reason})",
             hint="`watcher resume` without a job lifts that one",
         )
-    draft.pauses = others
+    draft.pauses = _others(draft, event.job)
     _tell(draft, event, "paused", "running", "")
     return Accepted(None)
 
@@ -158,7 +157,7 @@ def _unknown_job(job: JobName) -> Refused:
 
 
 def _others(draft: Draft, job: JobName | None) -> tuple[Pause, ...]:
-    return tuple(one for one in draft.before.pauses if one.job != job and (one.until is None or draft.at < one.until))
+    return tuple(one for one in draft.before.pauses if one.job != job and one.is_on(draft.at))
 
 
 def _tell(draft: Draft, event: PauseRequested | ResumeRequested, before: str, after: str, text: str) -> None:

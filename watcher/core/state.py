@@ -28,9 +28,13 @@ class Pause:
     since: Usec
     until: Usec | None = None
 
+    def is_on(self, at: Usec) -> bool:
+        """Whether the pause has not run out at the instant `at`."""
+        return self.until is None or at < self.until
+
     def holds(self, job: JobName, at: Usec) -> bool:
         """Whether the rollbacks of `job` are held at the instant `at`."""
-        return self.job in (None, job) and (self.until is None or at < self.until)
+        return self.job in (None, job) and self.is_on(at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,117 @@
+"""What became of a release and its rollback, in words, and what a person has to do next.
+
+Words and decisions that were taken elsewhere; nothing is decided here. `ID` commands are safe to paste: an id is one
+plain word.
+"""
+
+from __future__ import annotations
+
+from watcher.core.release import Phase, ReasonCode, Release, RollbackState
+from watcher.core.verdict import say
+
+_TITLES = {
+    RollbackState.NONE: "",
+    RollbackState.HELD: ", rollback HELD",
+    RollbackState.QUEUED: ", rollback queued",
+    RollbackState.RUNNING: ", rolling back",
+    RollbackState.SUCCEEDED: ", rolled back",
+    RollbackState.FAILED: ", rollback FAILED",
+    RollbackState.UNKNOWN: ", rollback UNKNOWN",
+}
+
+
+def outcome(release: Release) -> str:
+    """The release in three words at most: `FAILED, rolled back`."""
+    title = _TITLES[release.rollback.state]
+    if release.phase is Phase.FAILED and not title:
+        title = ", not rolled back"
+    return f"{release.phase.upper()}{title}"
+
+
+def rollback_in_words(release: Release) -> str:
+    """Where the rollback stands and why, without instants. It may hold a person's words: hostile text."""
+    rollback = release.rollback
+    match rollback.state:
+        case RollbackState.NONE:
+            return _why_none(release)
+        case RollbackState.HELD:
+            return f"held: {_reason(release)}"
+        case RollbackState.QUEUED:
+            return f"handed over, not started yet ({_reason(release)})"
+        case RollbackState.RUNNING:
+            return "running"
+        case RollbackState.SUCCEEDED:
+            return "the command ran and succeeded"
+        case RollbackState.FAILED:
+            return f"the command FAILED{_detail(release)}"
+        case RollbackState.UNKNOWN:
+            return f"UNKNOWN: it was begun, and how it ended was not seen{_detail(release)}"
+
+
+def next_step(release: Release) -> str:
+    """What a person has to do now, as Markdown with commands to paste; "" when there is nothing to do."""
+    by_hand = "A rollback runs at most once for a release: what is left is done by hand"
+    match release.rollback.state:
+        case RollbackState.HELD:
+            return (
+                f"decide about the rollback: {_verb(release, 'rollback')} runs it, {_verb(release, 'cancel')} drops it."
+            )
+        case RollbackState.QUEUED | RollbackState.RUNNING:
+            return f"`watcher release wait {release.id}` waits for the rollback; this note is then written anew."
+        case RollbackState.FAILED:
+            return f"the job may be half rolled back; look at the output below. {by_hand}."
+        case RollbackState.UNKNOWN:
+            return f"look whether the rollback took effect; the output below is what is known of it. {by_hand}."
+        case RollbackState.SUCCEEDED:
+            return _after_rollback(release)
+        case RollbackState.NONE:
+            return _without_rollback(release)
+
+
+def _after_rollback(release: Release) -> str:
+    if release.rollback.helped is None:
+        return "look whether the job works again: this version does not measure whether the rollback helped."
+    return "" if release.rollback.helped else "the rollback did not help: the job still fails. A person must look."
+
+
+def _without_rollback(release: Release) -> str:
+    reason = release.rollback.reason
+    if release.phase not in (Phase.FAILED, Phase.INCONCLUSIVE):
+        return ""
+    if reason is not None and reason.code in (ReasonCode.NEWER_RELEASE, ReasonCode.PERSON):
+        return ""  # somebody has decided already
+    if release.policy.release.rollback is None:
+        way = "the job has no rollback command, so a rollback is done by hand."
+    else:
+        way = f"{_verb(release, 'rollback')} runs the rollback command."
+    if release.phase is Phase.INCONCLUSIVE:
+        return f"nobody can tell from the journal whether the release is good: a person must look. If it is not, {way}"
+    return f"nothing was rolled back: a person must decide. If it has to be, {way}"
+
+
+def _why_none(release: Release) -> str:
+    if release.phase is Phase.FAILED and release.policy.release.rollback is None:
+        return "not run: the job has no rollback command"
+    if release.rollback.reason is not None:
+        return f"not run: {_reason(release)}"
+    match release.phase:
+        case Phase.PASSED:
+            return "not needed"
+        case Phase.INCONCLUSIVE:
+            return "not run: what is inconclusive is never rolled back by itself"
+        case Phase.PREPARING | Phase.WATCHING:
+            return "none so far"
+        case _:
+            return "not run"
+
+
+def _reason(release: Release) -> str:
+    return "no reason recorded" if release.rollback.reason is None else say(release.rollback.reason)
+
+
+def _detail(release: Release) -> str:
+    return f": {release.rollback.detail}" if release.rollback.detail else ""
+
+
+def _verb(release: Release, verb: str) -> str:
+    return f"`watcher release {verb} {release.id} --reason TEXT`"

@@ -1,0 +1,293 @@
+"""The final note of a release: one Markdown page that is good to read at three in the morning, and its JSON record.
+
+Pure: the same record, history and lines give the same bytes. Log text, output and people's words are hostile; they
+come in raw and leave escaped. Knows no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from watcher.core.aftermath import next_step, outcome, rollback_in_words
+from watcher.core.coverage import Gap, GapReason
+from watcher.core.duration import Usec, format_duration
+from watcher.core.evidence import first_lines, instant, journalctl_commands, shown_excerpts
+from watcher.core.excerpt import ReadAgain
+from watcher.core.messages import Transition, TransitionKind
+from watcher.core.release import BackupResult, Release, RollbackState
+from watcher.core.shell import command_line
+from watcher.core.shown import shown_instant, shown_release
+from watcher.core.text import block, code, last_lines, prose, table
+from watcher.core.verdict import say
+
+__all__ = ["ReadAgain", "note_record", "render_note"]
+
+_WORDS = 1000
+"""How much of a person's sentence is shown."""
+_FILES = 50
+_OUTPUT_LINE, _OUTPUT_LINES = 300, 100
+_NONE = "none given"
+_GAPS = {
+    GapReason.MISSING: "entries are missing from the journal",
+    GapReason.CURSOR: "the place to go on from was gone",
+    GapReason.POISON: "an entry killed the reader twice and was passed",
+    GapReason.UNREADABLE: "a place could not be read and was passed",
+    GapReason.KERNEL: "the kernel log dropped messages",
+    GapReason.DROPPED: "journald dropped messages of the unit (rate limit)",
+    GapReason.SUSPECT: "the unit reached its rate limit: messages may be lost",
+}
+
+
+def render_note(
+    release: Release,
+    *,
+    transitions: Sequence[Transition],
+    excerpts: ReadAgain,
+    journalctl_directory: str | None,
+    journalctl_namespace: str | None = None,
+) -> str:
+    """The note as Markdown. Directory and namespace name the journal that was read, None and None the machine's own."""
+    commands = journalctl_commands(release, directory=journalctl_directory, namespace=journalctl_namespace)
+    sections = (
+        ("", _head(release)),
+        ("Release", [table(_facts(release))]),
+        ("Window", [table(_window(release))]),
+        ("Verdict", _verdict(release)),
+        ("Coverage", _coverage(release)),
+        ("First matching lines", first_lines(release, excerpts)),
+        ("See more", _see_more(commands)),
+        ("Rollback", _rollback(release)),
+        ("Metric before and after", _metric(release)),
+        ("History", ["\n".join(_history(transitions)) or "No change was recorded."]),
+    )
+    paragraphs: list[str] = []
+    for title, body in sections:
+        paragraphs += [f"## {title}"] if title else []
+        paragraphs += body
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def note_record(
+    release: Release,
+    *,
+    transitions: Sequence[Transition],
+    excerpts: ReadAgain,
+    journalctl_directory: str | None,
+    journalctl_namespace: str | None = None,
+) -> dict[str, Any]:
+    """The note for programs: `release show`, with the history, the lines and the commands that show more."""
+    return {
+        **shown_release(release),
+        "transitions": [_shown_transition(transition) for transition in transitions],
+        "excerpts": shown_excerpts(excerpts),
+        "commands": journalctl_commands(release, directory=journalctl_directory, namespace=journalctl_namespace),
+    }
+
+
+def _head(release: Release) -> Iterator[str]:
+    version = code(release.request.version, limit=100)
+    yield f"# {outcome(release)}: {code(release.job, limit=100)} {version}"
+    if release.reasons:
+        yield "; ".join(_said(release))
+    step = next_step(release)
+    if step:
+        yield f"**Next:** {step}"
+    note = release.request.rollback_note
+    if step and note:
+        yield f"The releaser's note on rolling back: {prose(note, limit=_WORDS)}"
+
+
+def _facts(release: Release) -> Iterator[tuple[str, str]]:
+    request = release.request
+    previous = "unknown" if release.previous is None else code(release.previous, limit=100)
+    yield "id", code(release.id, limit=100)
+    yield "job", code(release.job, limit=100)
+    yield "version", f"{code(request.version, limit=100)} (previous: {previous})"
+    yield "owner", prose(release.owner, limit=_WORDS) or _NONE
+    yield "registered by", prose(request.author, limit=_WORDS)
+    yield "reason", prose(request.reason, limit=_WORDS) or _NONE
+    yield "files touched", _files(request.files)
+    yield "expected result", prose(release.policy.release.expected, limit=_WORDS) or _NONE
+    yield "rollback note", prose(request.rollback_note, limit=_WORDS) or _NONE
+    yield "backup", _backup(release)
+    yield "mode", f"{release.mode}"
+
+
+def _files(files: Sequence[str]) -> str:
+    named = ", ".join(code(file, limit=200) for file in files[:_FILES])
+    return (f"{named} and {len(files) - _FILES} more" if len(files) > _FILES else named) or _NONE
+
+
+def _backup(release: Release) -> str:
+    result: BackupResult | None = release.request.backup
+    if result is None:
+        configured = command_line(release.policy.release.backup)
+        return f"not run, though configured: {code(configured, limit=_WORDS)}" if configured else "none configured"
+    took = _span(result.started_at, result.finished_at)
+    command = code(command_line(result.command), limit=_WORDS)
+    return f"{command}, exit code {result.exit_code}, {instant(result.started_at)}, took {took}"
+
+
+def _window(release: Release) -> Iterator[tuple[str, str]]:
+    yield "registered", instant(release.registered_at)
+    if release.started_at is None or release.settles_at is None or release.ends_at is None:
+        yield "start", "never: the clock was not started"
+        yield "length", format_duration(release.window)
+    else:
+        settle = release.policy.release.settle
+        yield "start", instant(release.started_at)
+        yield "settled from", f"{instant(release.settles_at)} (settle {format_duration(settle)})"
+        yield "planned end", instant(release.ends_at)
+        yield "length", f"{format_duration(release.window)}{_lasted(release, release.started_at)}"
+    yield "ended", "not yet" if release.ended_at is None else instant(release.ended_at)
+
+
+def _lasted(release: Release, start: Usec) -> str:
+    return "" if release.ended_at is None else f", lasted {_span(start, release.ended_at)}"
+
+
+def _verdict(release: Release) -> Iterator[str]:
+    when = "" if release.ended_at is None else f" at {instant(release.ended_at)}"
+    yield f"**{release.verdict or f'no verdict: {release.phase}'}**{when}"
+    if release.reasons:
+        yield "\n".join(f"- {reason}" for reason in _said(release))
+    thresholds = release.policy.release.thresholds
+    if thresholds:
+        counts = list(zip(thresholds, release.peak, strict=False))
+        yield table(
+            ((prose(one.label, limit=200), f"{peak} of {one.count}", _far(peak, one.count)) for one, peak in counts),
+            header=("threshold", "most at once", "of its limit"),
+        )
+        closest, most = max(counts, key=lambda one: one[1] / one[0].count, default=(None, 0))
+        if closest is not None and 0 < most < closest.count:
+            yield f"Closest to failing the release: {prose(closest.label, limit=200)}, {most} of {closest.count}."
+    else:
+        yield "No threshold on matches is configured."
+    yield from _counts(release)
+
+
+def _counts(release: Release) -> Iterator[str]:
+    if release.matches:
+        rows = ((code(rule, limit=100), str(count)) for rule, count in release.matches)
+        yield table(rows, header=("rule", "matches held against the release"))
+    if release.settling:
+        yield f"Seen before the job had settled, and not held against the release: {release.settling}."
+    unjudged = release.policy.release.unjudged
+    if unjudged:
+        yield f"Configured, but not judged by this version: {', '.join(code(key, limit=200) for key in unjudged)}."
+    if release.rules_changed_at is not None:
+        yield f"The job's rules were changed at {instant(release.rules_changed_at)}, while the window was open."
+
+
+def _far(peak: int, limit: int) -> str:
+    return "crossed" if peak >= limit else f"{peak * 100 // limit} %"
+
+
+def _coverage(release: Release) -> Iterator[str]:
+    if release.started_at is None:
+        yield "Nothing was to be read: the window never opened."
+        return
+    if not release.gaps:
+        yield "Complete: no hole was found in what was read of the window."
+        return
+    yield "NOT complete: what stood in these holes was not seen."
+    yield table((_gap(gap) for gap in release.gaps), header=("why", "from", "until", "long", "entries", "job"))
+
+
+def _gap(gap: Gap) -> tuple[str, ...]:
+    return (
+        f"{gap.reason}: {_GAPS[gap.reason]}",
+        instant(gap.since),
+        instant(gap.until),
+        _span(gap.since, gap.until),
+        "unknown" if gap.entries is None else str(gap.entries),
+        "every job" if gap.job is None else code(gap.job, limit=100),
+    )
+
+
+def _see_more(commands: dict[str, list[str]]) -> Iterator[str]:
+    if not commands:
+        yield "There is nothing to see: the window never opened."
+        return
+    yield block(commands["window"], language="sh")
+    if "after" in commands:
+        yield "And what came after it:"
+        yield block(commands["after"], language="sh")
+
+
+def _rollback(release: Release) -> Iterator[str]:
+    rollback = release.rollback
+    yield f"State: **{rollback.state}**: {prose(rollback_in_words(release), limit=_WORDS)}"
+    rows = list(_rollback_facts(release))
+    if rows:
+        yield table(rows)
+    if rollback.output:
+        yield "The end of its output:"
+        yield block(last_lines(rollback.output, limit=_OUTPUT_LINE, lines=_OUTPUT_LINES))
+
+
+def _rollback_facts(release: Release) -> Iterator[tuple[str, str]]:
+    rollback, plan = release.rollback, release.policy.release.rollback
+    if plan is not None:
+        yield "command", code(command_line(plan.command), limit=_WORDS)
+        yield "user", "that of the daemon" if plan.user is None else code(plan.user, limit=100)
+        yield "time limit", format_duration(plan.timeout)
+    if rollback.reason is not None and rollback.state is not RollbackState.NONE:
+        yield "because", prose(say(rollback.reason), limit=_WORDS)
+    if rollback.exit_code is not None:
+        yield "exit code", str(rollback.exit_code)
+    named = (("queued", rollback.queued_at), ("started", rollback.started_at), ("finished", rollback.finished_at))
+    yield from ((name, instant(at)) for name, at in named if at is not None)
+    if rollback.started_at is not None and rollback.finished_at is not None:
+        yield "took", _span(rollback.started_at, rollback.finished_at)
+    if rollback.helped is not None:
+        yield "helped", "yes" if rollback.helped else "NO"
+
+
+def _metric(release: Release) -> Iterator[str]:
+    label = f'{{job_name="{release.job}"}}'
+    rows = (
+        (f"watcher_journal_entries_total{label}", release.entries_before, release.entries_after),
+        (f"sum(watcher_rule_matches_total{label})", release.matches_before, release.matches_after),
+    )
+    if release.started_at is None:
+        yield "The window never opened."
+        return
+    yield table(
+        ((code(name, limit=200), str(before), *_after(before, after)) for name, before, after in rows),
+        header=("metric", "at the start", "at the end", "difference"),
+    )
+
+
+def _after(before: int, after: int | None) -> tuple[str, str]:
+    return ("not yet", "") if after is None else (str(after), f"{after - before:+d}")
+
+
+def _history(transitions: Iterable[Transition]) -> Iterator[str]:
+    for one in transitions:
+        change = f"{one.before} → {one.after}" if one.before else one.after
+        what = "" if one.kind is TransitionKind.PHASE else f"{one.kind} "
+        why = "; ".join([*(prose(say(reason), limit=_WORDS) for reason in one.reasons), prose(one.text, limit=_WORDS)])
+        who = prose(one.author, limit=100) or "the daemon"
+        yield f"- {instant(one.at)}: {what}{prose(change, limit=200)}, by {who}{': ' if why else ''}{why.strip('; ')}"
+
+
+def _shown_transition(transition: Transition) -> dict[str, Any]:
+    return {
+        "at": shown_instant(transition.at),
+        "kind": transition.kind,
+        "before": transition.before,
+        "after": transition.after,
+        "reasons": [say(reason) for reason in transition.reasons],
+        "author": transition.author,
+        "text": transition.text,
+    }
+
+
+def _said(release: Release) -> list[str]:
+    return [prose(say(reason), limit=_WORDS) for reason in release.reasons]
+
+
+def _span(since: Usec, until: Usec) -> str:
+    return format_duration(Usec(max(until - since, 0)))

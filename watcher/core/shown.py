@@ -1,0 +1,143 @@
+"""A release as people and other programs are shown it: the object of `watcher release show -o json`.
+
+The form is the contract's and may only grow. Texts are as they came in (JSON escapes them); instants are RFC 3339 in
+UTC with microseconds, or null while they are not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from watcher.core.coverage import Gap
+from watcher.core.duration import Usec, format_duration
+from watcher.core.policy import MatchThreshold
+from watcher.core.release import BackupResult, Release
+from watcher.core.verdict import say
+
+SCHEMA = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def shown_release(release: Release) -> dict[str, Any]:
+    """The release for `-o json`, the HTTP API and the note's record.
+
+    `runs` and `baseline` are null: this version measures neither, and a zero would look like a measurement.
+    A threshold's `count` is the most that ever stood against its `limit`; from a `ratio` of 1 on it is crossed.
+    """
+    request, policy = release.request, release.policy.release
+    return {
+        "schema": SCHEMA,
+        "id": release.id,
+        "job": release.job,
+        "version": request.version,
+        "previous": release.previous,
+        "owner": release.owner,
+        "author": request.author,
+        "reason": request.reason,
+        "files": list(request.files),
+        "expected": policy.expected,
+        "rollback_note": request.rollback_note,
+        "backup": None if request.backup is None else _shown_backup(request.backup),
+        "mode": release.mode,
+        "phase": release.phase,
+        "verdict": release.verdict,
+        "reasons": [say(reason) for reason in release.reasons],
+        "reason_codes": [reason.code for reason in release.reasons],
+        "registered_at": shown_instant(release.registered_at),
+        "started_at": shown_instant(release.started_at),
+        "settles_at": shown_instant(release.settles_at),
+        "ends_at": shown_instant(release.ends_at),
+        "ended_at": shown_instant(release.ended_at),
+        "window": format_duration(release.window),
+        "thresholds": shown_thresholds(release),
+        "unjudged": list(policy.unjudged),
+        "matches": dict(release.matches),
+        "settling": release.settling,
+        "runs": None,
+        "baseline": None,
+        "coverage": shown_coverage(release.gaps),
+        "counters": {
+            "entries_before": release.entries_before,
+            "entries_after": release.entries_after,
+            "matches_before": release.matches_before,
+            "matches_after": release.matches_after,
+        },
+        "rollback": _shown_rollback(release),
+    }
+
+
+def shown_instant(at: Usec | None) -> str | None:
+    """The instant in RFC 3339, UTC, exact to the microsecond: `2026-11-23T23:30:00.123456Z`."""
+    return None if at is None else instant_to_datetime(at).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def instant_to_datetime(at: Usec) -> datetime:
+    """The instant in UTC; one past the year 9999, which no journal can hold, is that year's last moment."""
+    try:
+        return _EPOCH + timedelta(microseconds=at)
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC)
+
+
+def shown_coverage(gaps: Iterable[Gap]) -> dict[str, Any]:
+    """Coverage for JSON: whether it is complete, and every gap."""
+    shown = [
+        {
+            "reason": gap.reason,
+            "since": shown_instant(gap.since),
+            "until": shown_instant(gap.until),
+            "entries": gap.entries,
+            "job": gap.job,
+        }
+        for gap in gaps
+    ]
+    return {"complete": not shown, "gaps": shown}
+
+
+def shown_thresholds(release: Release) -> list[dict[str, Any]]:
+    """Each threshold with the most that stood against its limit, in the order of the configuration."""
+    return [
+        _shown_threshold(threshold, peak)
+        for threshold, peak in zip(release.policy.release.thresholds, release.peak, strict=False)
+    ]
+
+
+def _shown_threshold(threshold: MatchThreshold, peak: int) -> dict[str, Any]:
+    return {
+        "threshold": threshold.label,
+        "count": peak,
+        "limit": threshold.count,
+        "within": None if threshold.within is None else format_duration(threshold.within),
+        "ratio": peak / threshold.count,
+    }
+
+
+def _shown_rollback(release: Release) -> dict[str, Any]:
+    rollback, plan = release.rollback, release.policy.release.rollback
+    return {
+        "state": rollback.state,
+        "reason": None if rollback.reason is None else say(rollback.reason),
+        "reason_code": None if rollback.reason is None else rollback.reason.code,
+        "command": None if plan is None else list(plan.command),
+        "user": None if plan is None else plan.user,
+        "timeout": None if plan is None else format_duration(plan.timeout),
+        "exit_code": rollback.exit_code,
+        "queued_at": shown_instant(rollback.queued_at),
+        "started_at": shown_instant(rollback.started_at),
+        "finished_at": shown_instant(rollback.finished_at),
+        "helped": rollback.helped,
+        "detail": rollback.detail,
+        "output": rollback.output,
+    }
+
+
+def _shown_backup(backup: BackupResult) -> dict[str, Any]:
+    return {
+        "command": list(backup.command),
+        "exit_code": backup.exit_code,
+        "started_at": shown_instant(backup.started_at),
+        "finished_at": shown_instant(backup.finished_at),
+        "output": backup.output,
+    }
