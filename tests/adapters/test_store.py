@@ -1,0 +1,196 @@
+"""The store on a real SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from watcher.adapters.schema import STEPS
+from watcher.adapters.store import Store, StoreError, StoreLostError, StoreRefusedError
+from watcher.core import counters
+from watcher.core.duration import MINUTE, SECOND, Usec
+from watcher.core.engine import decide
+from watcher.core.messages import BatchRead, Event, JobTally, Match, PauseRequested, ReleaseRequested, SettingsLoaded
+from watcher.core.names import JobName, ReleaseId, RuleName
+from watcher.core.policy import JobPolicy, MatchThreshold, Mode, ReleasePolicy, RollbackPlan
+from watcher.core.release import Phase, ReleaseRequest, RollbackState
+from watcher.core.severity import Severity
+from watcher.core.state import State
+
+JOB = JobName("import")
+RULE = RuleName("broken")
+FIRST = ReleaseId("import-1")
+POLICY = JobPolicy(
+    name=JOB,
+    owner="data-team",
+    rules={RULE: Severity.ERROR},
+    rules_hash="0",
+    journalctl=("-u", "import.service"),
+    release=ReleasePolicy(
+        mode=Mode.ROLLBACK,
+        window=Usec(15 * MINUTE),
+        settle=Usec(0),
+        thresholds=(MatchThreshold(count=2, severity=Severity.ERROR),),
+        rollback=RollbackPlan(command=("/bin/true",), timeout=MINUTE),
+    ),
+)
+
+
+def at(seconds: int) -> Usec:
+    return Usec(seconds * SECOND)
+
+
+def error(seconds: int) -> Match:
+    return Match(job=JOB, rules=(RULE,), severity=Severity.ERROR, at=at(seconds), cursor=f"c{seconds}")
+
+
+def batch(*matches: Match, seconds: int, entries: int = 1) -> BatchRead:
+    tally = JobTally(job=JOB, entries=entries, first_at=at(seconds), last_at=at(seconds))
+    return BatchRead(
+        at=at(seconds), read_until=at(seconds), tallies=(tally,), matches=matches, position=f"position {seconds}"
+    )
+
+
+def request(release: str, seconds: int) -> ReleaseRequested:
+    wanted = ReleaseRequest(job=JOB, version=f"v-{release}", author="root", id=ReleaseId(release))
+    return ReleaseRequested(at=at(seconds), request=wanted, fresh_id=ReleaseId("unused"))
+
+
+LOADED = SettingsLoaded(at=Usec(0), policies={JOB: POLICY})
+
+
+def play(store: Store, *events: Event, state: State | None = None) -> State:
+    """Decide and commit each event, as the daemon does."""
+    state = decide(store.load() if state is None else state, LOADED).state
+    for event in events:
+        decision = decide(state, event)
+        store.commit(decision)
+        state = decision.state
+    return state
+
+
+def reload(store: Store) -> State:
+    return decide(store.load(), LOADED).state
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(tmp_path, Usec(1))
+    yield opened
+    opened.close()
+
+
+def test_what_was_committed_is_what_is_loaded(store: Store) -> None:
+    """Releases, counters, pauses and the position come back as they were adopted."""
+    pause = PauseRequested(at=at(3), job=JOB, reason="a holiday", author="root", until=at(900))
+    state = play(store, request(FIRST, 1), batch(error(2), seconds=2, entries=7), pause)
+    loaded = reload(store)
+    assert state.releases == loaded.releases
+    assert state.counters == loaded.counters
+    assert (state.pauses, state.last, state.position) == (loaded.pauses, loaded.last, loaded.position)
+
+
+def test_a_failed_release_keeps_its_queued_rollback(store: Store) -> None:
+    """A decision to roll back is a row before anything is done about it."""
+    play(store, request(FIRST, 1), batch(error(2), error(3), seconds=3))
+    release = store.release(FIRST)
+    assert release is not None
+    assert (Phase.FAILED, RollbackState.QUEUED) == (release.phase, release.rollback.state)
+    assert (FIRST,) == store.notes_due()
+    assert ["watching", "failed", "queued"] == [one.after for one in store.transitions(FIRST)]
+
+
+def test_only_what_still_matters_is_loaded_and_the_rest_is_found(store: Store) -> None:
+    """Of ended releases each job's last one is loaded; older ones are read when somebody asks."""
+    play(store, *(request(f"r{number}", number) for number in range(1, 6)))
+    assert {"r5"} == set(store.load().releases)
+    assert ["r5", "r4", "r3"] == [one.id for one in store.releases(JOB, 3)]
+    assert [] == store.releases(JobName("other"), 3)
+    old = store.release(ReleaseId("r1"))
+    assert old is not None
+    assert Phase.SUPERSEDED is old.phase
+
+
+def test_a_written_note_is_no_longer_due(store: Store) -> None:
+    """What is due survives until somebody says that it is done."""
+    play(store, request(FIRST, 1), request("import-2", 2))
+    assert (FIRST,) == store.notes_due()
+    store.note_written(FIRST)
+    assert () == store.notes_due()
+
+
+def test_a_full_disk_stores_nothing_and_the_same_decision_fits_later(tmp_path: Path, store: Store) -> None:
+    """After SQLITE_FULL the file holds what it held, and the decision can be committed again."""
+    state = play(store, request(FIRST, 1))
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count={pages}")
+    big = batch(*(replace(error(2), rules=(RuleName(f"r{n}" + "x" * 2000),)) for n in range(50)), seconds=2)
+    decision = decide(state, big)
+    with pytest.raises(StoreError, match="SQLITE_FULL"):
+        store.commit(decision)
+    assert state.releases == store.load().releases
+    assert state.position == store.load().position
+    store._db.execute("PRAGMA max_page_count=100000")
+    store.commit(decision)
+    assert decision.state.counters == reload(store).counters
+    assert "ok" == sqlite3.connect(tmp_path / "state.db").execute("PRAGMA integrity_check").fetchone()[0]
+
+
+def test_an_io_error_ends_the_trust_in_the_process(store: Store) -> None:
+    """Whatever is neither full nor busy must not be retried by this process."""
+    store._db.execute("DROP TABLE position")
+    with pytest.raises(StoreLostError):
+        play(store, batch(seconds=1), state=State())
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0" * 100, b"not a database at all, but some text" * 10])
+def test_a_damaged_database_is_set_aside(tmp_path: Path, damage: bytes) -> None:
+    """A lost state is told from a first start, kept for a person, and said."""
+    Store.open(tmp_path, Usec(1)).close()
+    path = tmp_path / "state.db"
+    path.write_bytes(damage + path.read_bytes()[len(damage) :] if damage.startswith(b"\0") else damage)
+    for extra in ("state.db-wal", "state.db-shm"):
+        (tmp_path / extra).unlink(missing_ok=True)
+    store = Store.open(tmp_path, Usec(77))
+    assert store.lost is not None
+    assert State() == store.load()
+    assert damage[:100] == (tmp_path / "state.db.corrupt-77").read_bytes()[: min(len(damage), 100)]
+    store.close()
+
+
+def test_a_missing_database_is_a_loss_once_there_was_one(tmp_path: Path) -> None:
+    """The mark beside the database tells a deleted one from a first start."""
+    first = Store.open(tmp_path, Usec(1))
+    assert first.lost is None
+    first.close()
+    (tmp_path / "state.db").unlink()
+    again = Store.open(tmp_path, Usec(2))
+    assert again.lost is not None
+    again.close()
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    """An old program does not touch the state of a newer one."""
+    Store.open(tmp_path, Usec(1)).close()
+    connection = sqlite3.connect(tmp_path / "state.db")
+    connection.execute(f"PRAGMA user_version={len(STEPS) + 1}")
+    connection.close()
+    with pytest.raises(StoreRefusedError, match="newer"):
+        Store.open(tmp_path, Usec(2))
+
+
+def test_counters_are_exact_over_many_restarts(tmp_path: Path) -> None:
+    """Opening and closing between batches changes no counter."""
+    for number in range(1, 8):
+        store = Store.open(tmp_path, Usec(number))
+        play(store, batch(error(number), seconds=number, entries=number))
+        store.close()
+    last = Store.open(tmp_path, Usec(9))
+    counted = last.load().counters
+    assert 28 == counted[counters.ENTRIES, JOB]
+    assert 7 == counted[counters.MATCHES, JOB, RULE, Severity.ERROR]
+    last.close()

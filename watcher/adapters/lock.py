@@ -1,0 +1,55 @@
+"""One daemon a state directory: a lock that the kernel gives back when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from watcher.core.errors import WatcherError
+
+
+class StateLockedError(WatcherError):
+    """Another daemon has this state directory."""
+
+
+class StateDirectoryError(WatcherError):
+    """The state directory can't be made or written."""
+
+
+class StateLock:
+    """The exclusive lock of a state directory; a context manager that holds it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._fd = -1
+
+    def __enter__(self) -> Self:
+        """Make the directory (0700) if it is missing, and lock it.
+
+        Raises StateLockedError and StateDirectoryError.
+        """
+        path = self._directory / "lock"
+        try:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise StateDirectoryError(
+                f"{path}: {error.strerror}", hint="the state directory must be the daemon's own; see --state-dir"
+            ) from error
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._fd)
+            raise StateLockedError(
+                f"{self._directory}: another daemon runs on this state directory",
+                hint="stop it first, or give this one a --state-dir of its own",
+            ) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)

@@ -1,0 +1,40 @@
+"""What systemd is told over NOTIFY_SOCKET (sd_notify(3)); silent where there is none."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+
+class Notifier:
+    """The notification socket of the service manager, taken out of the environment so that no child inherits it."""
+
+    def __init__(self) -> None:
+        address = os.environ.pop("NOTIFY_SOCKET", "")
+        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        os.environ.pop("WATCHDOG_PID", None)
+        usec = os.environ.pop("WATCHDOG_USEC", "")
+        self.watchdog_seconds = int(usec) / 1_000_000 if usec.isdecimal() else None
+        """How often at the latest the manager wants to hear `alive`; None: it does not ask."""
+
+    def ready(self) -> None:
+        """The journal is being read and the sockets are open."""
+        self._send("READY=1")
+
+    def stopping(self) -> None:
+        """The shutdown has begun."""
+        self._send("STOPPING=1")
+
+    def status(self, text: str) -> None:
+        """One line for `systemctl status`."""
+        self._send(f"STATUS={text.splitlines()[0] if text else ''}")
+
+    def alive(self) -> None:
+        """The loop made progress."""
+        self._send("WATCHDOG=1")
+
+    def _send(self, message: str) -> None:
+        if not self._address:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+            channel.sendto(message.encode(), self._address)

@@ -1,0 +1,241 @@
+"""The one durable truth: releases, counters, decisions and the reader's position, in SQLite.
+
+One decision is one transaction. After a commit that failed nothing was stored and nothing may be adopted; after an
+fsync that failed the process must end (`StoreLostError`): the kernel calls the pages clean then, and a retry would lie
+(Rebello et al., USENIX ATC 2020).
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from watcher.adapters.schema import APPLICATION_ID, STEPS
+from watcher.core.draft import is_busy
+from watcher.core.duration import Usec
+from watcher.core.errors import WatcherError
+from watcher.core.messages import Transition, WriteNote
+from watcher.core.names import JobName, ReleaseId
+from watcher.core.record import (
+    from_record,
+    pause_from_record,
+    pause_record,
+    to_record,
+    transition_from_record,
+    transition_record,
+)
+from watcher.core.release import Release
+from watcher.core.state import Decision, Pause, State
+
+
+class StoreError(WatcherError):
+    """The decision was not stored, and the file is as it was: trying again later is right."""
+
+
+class StoreLostError(WatcherError):
+    """The file can't be trusted from this process any more: end, and start again from the disk."""
+
+
+class StoreRefusedError(WatcherError):
+    """The state directory or its database can't be used at all: a person must act."""
+
+
+class Store:
+    """The open database of one state directory; the caller holds the directory's lock."""
+
+    def __init__(self, connection: sqlite3.Connection, *, lost: str | None) -> None:
+        self._db = connection
+        self.lost = lost
+        """Why an earlier state was set aside when this one was opened, in words; None if nothing was lost."""
+
+    @classmethod
+    def open(cls, directory: Path, at: Usec) -> Self:
+        """Open or make `state.db` in `directory`; a damaged one is set aside under a name with the instant `at`.
+
+        Raises StoreRefusedError: no access, or a database newer than this program.
+        """
+        path, mark = directory / "state.db", directory / "state.id"
+        lost = _set_aside_if_damaged(path, mark, at)
+        try:
+            connection = _connect(path)
+            _migrate(connection, path)
+        except sqlite3.Error as error:
+            raise StoreRefusedError(
+                f"{path}: {error}", hint="check the owner, the mode and the disk of the state directory"
+            ) from error
+        if not mark.exists():
+            mark.write_text("this directory has held a release-watcher state\n", encoding="utf-8")
+        return cls(connection, lost=lost)
+
+    def close(self) -> None:
+        """Close the database; what was committed is durable already."""
+        self._db.close()
+
+    def load(self) -> State:
+        """The state as the last commit left it, without policies: those come from the configuration."""
+        rows = self._db.execute(
+            "SELECT record FROM releases WHERE busy OR seq IN (SELECT max(seq) FROM releases GROUP BY job)"
+        )
+        releases = {release.id: release for release in (_release(row[0]) for row in rows)}
+        last = self._db.execute("SELECT job, id, max(seq) FROM releases GROUP BY job").fetchall()
+        counters = self._db.execute("SELECT metric, labels, value FROM counters")
+        return State(
+            releases=releases,
+            last={JobName(job): ReleaseId(release) for job, release, _ in last},
+            pauses=self._pauses(),
+            counters={(metric, *json.loads(labels)): value for metric, labels, value in counters},
+            position=self._one("SELECT reader FROM position"),
+        )
+
+    def commit(self, decision: Decision) -> None:
+        """Store everything that the decision changed, or nothing.
+
+        Raises StoreError (not stored, retry later) and StoreLostError (end the process).
+        """
+        with self._transaction():
+            for release in decision.changed:
+                self._put_release(release)
+            self._db.executemany(
+                "INSERT INTO counters VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                [(series[0], json.dumps(series[1:]), value) for series, value in decision.counted.items()],
+            )
+            self._db.executemany(
+                "INSERT INTO transitions (release, record) VALUES (?, ?)",
+                [(one.release, json.dumps(transition_record(one))) for one in decision.transitions],
+            )
+            self._db.executemany(
+                "INSERT INTO notes_due VALUES (?) ON CONFLICT DO NOTHING",
+                [(command.release,) for command in decision.commands if isinstance(command, WriteNote)],
+            )
+            if decision.pauses is not None:
+                records = json.dumps([pause_record(pause) for pause in decision.pauses])
+                self._db.execute("INSERT OR REPLACE INTO pauses VALUES (1, ?)", (records,))
+            if decision.position is not None:
+                self._db.execute("INSERT OR REPLACE INTO position VALUES (1, ?)", (decision.position,))
+
+    def release(self, release_id: ReleaseId) -> Release | None:
+        """The release as the last commit left it."""
+        record = self._one("SELECT record FROM releases WHERE id = ?", release_id)
+        return None if record is None else _release(record)
+
+    def releases(self, job: JobName | None, limit: int) -> list[Release]:
+        """The newest first, at most `limit`, of one job or of all."""
+        where, values = ("", (limit,)) if job is None else ("WHERE job = ?", (job, limit))
+        rows = self._db.execute(f"SELECT record FROM releases {where} ORDER BY seq DESC LIMIT ?", values)  # noqa: S608
+        return [_release(row[0]) for row in rows]
+
+    def transitions(self, release_id: ReleaseId) -> tuple[Transition, ...]:
+        """The history of a release, oldest first."""
+        rows = self._db.execute("SELECT record FROM transitions WHERE release = ? ORDER BY seq", (release_id,))
+        return tuple(transition_from_record(json.loads(row[0])) for row in rows)
+
+    def notes_due(self) -> tuple[ReleaseId, ...]:
+        """The releases whose note is older than their record."""
+        return tuple(ReleaseId(row[0]) for row in self._db.execute("SELECT release FROM notes_due"))
+
+    def note_written(self, release_id: ReleaseId) -> None:
+        """The note of the release is as new as its record. Raises as `commit` does."""
+        with self._transaction():
+            self._db.execute("DELETE FROM notes_due WHERE release = ?", (release_id,))
+
+    def _put_release(self, release: Release) -> None:
+        self._db.execute(
+            "INSERT INTO releases (id, job, busy, record) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET busy = excluded.busy, record = excluded.record",
+            (release.id, release.job, is_busy(release), json.dumps(to_record(release))),
+        )
+
+    def _pauses(self) -> tuple[Pause, ...]:
+        records = self._one("SELECT records FROM pauses")
+        return () if records is None else tuple(pause_from_record(record) for record in json.loads(records))
+
+    def _one(self, query: str, *values: str) -> str | None:
+        row = self._db.execute(query, values).fetchone()
+        return None if row is None else str(row[0])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: sqlite3.Error) -> WatcherError:
+        name = getattr(error, "sqlite_errorname", "") or ""
+        message = f"state.db: {error} ({name})"
+        if name not in ("SQLITE_FULL", "SQLITE_BUSY"):
+            return StoreLostError(
+                message, hint="see the kernel log for disk errors; the daemon starts again from the disk"
+            )
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        return StoreError(message, hint="make room on the disk of the state directory; nothing is lost meanwhile")
+
+
+def _release(record: str) -> Release:
+    return from_record(json.loads(record))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=True)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(STEPS):
+        raise StoreRefusedError(
+            f"{path}: schema version {version} is newer than this program's {len(STEPS)}",
+            hint="install the newer release-watcher again, or move the state directory away",
+        )
+    for number, step in enumerate(STEPS[version:], start=version + 1):
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {step} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={number}; COMMIT;"
+        )
+
+
+def _set_aside_if_damaged(path: Path, mark: Path, at: Usec) -> str | None:
+    damage = _damage(path, known=mark.exists())
+    if damage is None:
+        return None
+    for file in _files(path):
+        if file.exists():
+            file.rename(file.with_name(f"{file.name}.corrupt-{at}"))
+    return f"{path}: {damage}; set aside as {path.name}.corrupt-{at}"
+
+
+def _files(path: Path) -> Iterable[Path]:
+    return (path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
+
+
+def _damage(path: Path, *, known: bool) -> str | None:
+    """What is wrong with the file; None if it is whole, or if this is the first start.
+
+    An empty or a missing file opens as a valid empty database: only the mark beside it tells a loss.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return "the database is gone" if known else None
+    try:
+        connection = sqlite3.connect(path, isolation_level=None)
+    except sqlite3.Error as error:
+        raise StoreRefusedError(f"{path}: {error}", hint="check the owner and the mode of the file") from error
+    try:
+        found: list[Any] = connection.execute("PRAGMA quick_check").fetchone()
+        owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+            return str(error)
+        raise StoreRefusedError(f"{path}: {error}", hint="check the owner and the mode of the file") from error
+    finally:
+        connection.close()
+    if found[0] != "ok":
+        return str(found[0])
+    return None if owner == APPLICATION_ID else "this is the database of another program"

@@ -1,0 +1,31 @@
+"""Where a daemon keeps its things: one directory, the contract's names in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CONFIG = Path("/etc/release-watcher/watcher.yaml")
+STATE = Path("/var/lib/release-watcher")
+SOCKET = Path("/run/release-watcher/control.sock")
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The files of one daemon."""
+
+    config: Path
+    state: Path
+    socket: Path
+
+    @classmethod
+    def choose(cls, *, config: Path | None, state: Path | None, socket: Path | None) -> Paths:
+        """What the options say; run by hand (`--state-dir`), the socket lies in the state directory."""
+        if socket is None:
+            socket = SOCKET if state is None else state / "control.sock"
+        return cls(config=config or CONFIG, state=state or STATE, socket=socket)
+
+    @property
+    def notes(self) -> Path:
+        """The final notes."""
+        return self.state / "notes"
