@@ -108,6 +108,16 @@ def test_entry_by_entry_is_the_same_as_at_once(told: Told) -> None:
     assert (_ends(whole), whole.state.counters) == (_ends(single), single.state.counters)
 
 
+@quick
+@given(policies(), journals(), st.integers(0, 100_000))
+def test_when_the_journal_was_read_changes_no_verdict(terms: JobPolicy, items: tuple[Item, ...], late: int) -> None:
+    """Live or a day late: same verdict, reasons and instant; only the rollback is left to a person."""
+    live = run(_begin(terms), *_reading(items)).last
+    later = [replace(event, at=Usec(event.at + late * SECOND)) for event in _reading(items)]
+    backlog = run(_begin(terms), *later).last
+    assert (live.phase, live.reasons, live.ended_at) == (backlog.phase, backlog.reasons, backlog.ended_at)
+
+
 class Disk:
     """A plain store: it keeps what each decision says has changed, as JSON, and nothing else."""
 

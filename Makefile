@@ -1,0 +1,48 @@
+# make demo · make test: each does its own set-up. `make help` lists the rest.
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+SCRIPTS := tools/setup .ci/run
+
+.PHONY: help setup fmt lint types unit rules check test demo bench docs clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup:  ## .venv and what Debian has to give
+	@tools/setup
+
+fmt: setup  ## format, and mend what can be mended
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+lint: setup  ## ruff, codespell, shellcheck
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/codespell README.md CHANGELOG.md docs watcher rules tests deploy benchmarks
+	@shellcheck $(SCRIPTS)
+
+types: setup  ## mypy, strict
+	@.venv/bin/mypy
+
+unit: setup  ## the core and the configuration only, in seconds
+	@$(PY) -m pytest -q tests/core tests/config
+
+rules: setup  ## the rules' own tests, and the shipped examples
+	@.venv/bin/watcher check rules/*.yaml deploy/examples/*.yaml
+
+check: lint types rules  ## everything that runs no program of ours
+
+test: check  ## all checks and all tests
+	@$(PY) -m pytest -q
+
+demo: setup  ## one release from end to end, in a temporary directory
+	@$(PY) -m tools.demo
+
+bench: setup  ## the figures of the README, as ratios
+	@$(PY) -m benchmarks
+
+docs: setup  ## regenerates the diagram, the schema and the help in the docs
+	@$(PY) -m tools.docs
+
+clean:  ## takes away what the targets made
+	@rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

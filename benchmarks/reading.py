@@ -1,0 +1,136 @@
+"""Speed of reading and matching, as a ratio to a C loop that only reads three fields.
+
+    python -m benchmarks.reading [--messages DIR] [--entries N] [--rounds N]
+
+Each case is measured in turns with the C loop, after a round to warm the cache; the table shows the median ratio of
+the rounds. Every entry belongs to a job. Absolute rates depend on the machine, and little else; ratios hardly do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from systemd._reader import _Reader
+
+from benchmarks.corpus import ENTRIES, UNITS, cache_directory, corpus, unit
+from watcher.core.names import JobName, RuleName
+from watcher.core.rule import Rule, WatchedJob
+from watcher.core.severity import Severity
+from watcher.journal.scan import Scanner
+
+CHUNK = 4096
+
+
+def rules(count: int) -> tuple[Rule, ...]:
+    """So many rules that hardly ever match, each with its own words."""
+    patterns = [rf"(?i)failure number {number} of [a-z]+|error code {number}\b" for number in range(count)]
+    return tuple(
+        Rule(name=RuleName(f"rule-{number}"), severity=Severity.ERROR, match=pattern)
+        for number, pattern in enumerate(patterns)
+    )
+
+
+def unit_patterns(count: int) -> tuple[str, ...]:
+    """So many patterns, half of them globs; all units of the corpus are among them."""
+    others = [
+        f"other-{number}@*.service" if number % 2 else f"other-{number}.service" for number in range(count - UNITS)
+    ]
+    return (*others, *map(unit, range(UNITS)))
+
+
+def one_job(*, rule_count: int, unit_count: int = 50) -> tuple[WatchedJob, ...]:
+    """All units in one job."""
+    job = WatchedJob(name=JobName("all"), units=unit_patterns(unit_count), identifiers=(), rules=rules(rule_count))
+    return (job,)
+
+
+def job_each(*, rule_count: int) -> tuple[WatchedJob, ...]:
+    """A job for each unit, all with the same rules."""
+    shared = rules(rule_count)
+    return tuple(
+        WatchedJob(name=JobName(f"job-{number}"), units=(unit(number),), identifiers=(), rules=shared)
+        for number in range(UNITS)
+    )
+
+
+CASES: dict[str, tuple[WatchedJob, ...]] = {
+    "10 rules": one_job(rule_count=10),
+    "100 rules": one_job(rule_count=100),
+    "1000 rules": one_job(rule_count=1000),
+    "100 rules, 50 unit patterns": one_job(rule_count=100, unit_count=50),
+    "100 rules, 1000 unit patterns": one_job(rule_count=100, unit_count=1000),
+    "100 rules, 20 jobs": job_each(rule_count=100),
+}
+
+
+def seconds_to_scan(journal: Path, jobs: Sequence[WatchedJob], entries: int) -> float:
+    """How long the scanner takes for the whole journal, as the reader process drives it."""
+    scanner = Scanner(jobs)
+    with _Reader(0, str(journal)) as reader:
+        began = time.perf_counter()
+        seen = owned = 0
+        while scanner.scan(reader, entries=CHUNK, matches=500):
+            tally = scanner.drain()
+            seen += tally.entries
+            owned += sum(job.entries for job in tally.tallies)
+        took = time.perf_counter() - began
+    assert entries == seen == owned
+    return took
+
+
+def seconds_in_c(loop: Path, journal: Path, entries: int) -> float:
+    """How long the C loop takes."""
+    done = subprocess.run([str(loop), str(journal)], capture_output=True, text=True, check=True)
+    seen, took, _ = done.stdout.split()
+    assert entries == int(seen)
+    return float(took)
+
+
+def built_loop() -> Path:
+    """The C loop, compiled into the cache directory."""
+    source, loop = Path(__file__).with_name("cloop.c"), cache_directory() / "cloop"
+    loop.parent.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cc", "-O2", "-Wall", "-o", str(loop), str(source), "-lsystemd"], check=True)
+    return loop
+
+
+def measure(journal: Path, loop: Path, entries: int, rounds: int) -> dict[str, tuple[float, float]]:
+    """For each case the median ratio to the C loop, and the entries a second."""
+    seconds_in_c(loop, journal, entries)
+    ratios: dict[str, list[float]] = {name: [] for name in CASES}
+    rates: dict[str, list[float]] = {name: [] for name in CASES}
+    for _ in range(rounds):
+        for name, jobs in CASES.items():
+            before = seconds_in_c(loop, journal, entries)
+            took = seconds_to_scan(journal, jobs, entries)
+            after = seconds_in_c(loop, journal, entries)
+            ratios[name].append((before + after) / 2 / took)
+            rates[name].append(entries / took)
+    return {name: (statistics.median(ratios[name]), statistics.median(rates[name])) for name in CASES}
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--messages", type=Path, help="directory of Loghub's CSV files")
+    parser.add_argument("--entries", type=int, default=ENTRIES)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    journal = corpus(messages=options.messages, entries=options.entries)
+    results = measure(journal, built_loop(), options.entries, options.rounds)
+    print(f"{'case':34}{'of the C loop':>14}{'entries/s':>12}")
+    for name, (ratio, rate) in results.items():
+        print(f"{name:34}{ratio:14.2f}{rate:12,.0f}")
+    print()
+    print(f"1000 rules keep {results['1000 rules'][0] / results['10 rules'][0]:.0%} of 10 rules")
+    wide, narrow = results["100 rules, 1000 unit patterns"][0], results["100 rules, 50 unit patterns"][0]
+    print(f"1000 unit patterns keep {wide / narrow:.0%} of 50")
+
+
+if __name__ == "__main__":
+    main()

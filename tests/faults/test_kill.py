@@ -1,0 +1,93 @@
+"""`kill -9` of the daemon, at random instants under load: nothing lost, nothing twice, one rollback."""
+
+from __future__ import annotations
+
+import json
+import random
+import stat
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.journal.written import Line, LiveWriter
+from tests.parts.daemons import DaemonProcess
+
+JOB = """\
+    units: ["import@*.service"]
+    rules:
+      - {{name: broken, match: '^broken', severity: error}}
+    release:
+      mode: rollback
+      window: 30m
+      settle: 0s
+      fail_when:
+        - matches: {{rule: broken, count: {limit}}}
+      rollback: {{command: [{directory}/roll-back], timeout: 20s}}
+"""
+KILLS = 20
+
+
+@pytest.mark.timeout(240)
+def test_twenty_kills_under_load_leave_exact_counters_and_one_rollback(tmp_path: Path) -> None:
+    """After 20 random `kill -9` the counters equal journalctl's and the command has run exactly once."""
+    script = tmp_path / "roll-back"
+    script.write_text(f"#!/bin/sh\necho started >> {tmp_path}/rolled-back\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    chance = random.Random(20261123)
+    daemon = DaemonProcess(tmp_path, JOB.format(directory=tmp_path, limit=200))
+    stop = threading.Event()
+    with LiveWriter(daemon.journal / "live.journal") as journal:
+        daemon.start()
+        daemon.wait_ready()
+        release = daemon.start_release()
+        writer = threading.Thread(target=_write, args=(journal, stop), name="writer")
+        writer.start()
+        try:
+            for _ in range(KILLS):
+                stop.wait(chance.uniform(0.05, 0.9))
+                daemon.kill()
+                daemon.start()
+        finally:
+            stop.set()
+            writer.join()
+        daemon.wait_ready()
+        expected = _oracle(daemon.journal)
+        daemon.wait_for(lambda: daemon.entries() >= expected["entries"], "the rest of the journal")
+        assert 1 == daemon.cli("release", "wait", release, "--timeout", "30s").returncode
+        metrics = daemon.metrics()
+        assert expected["entries"] == metrics["watcher_journal_entries_total", "import"]
+        assert expected["broken"] == metrics["watcher_rule_matches_total", "import", "broken", "error"]
+        assert ["started"] == (tmp_path / "rolled-back").read_text().splitlines()
+        shown = daemon.show(release)
+        assert (True, "failed") == (shown["coverage"]["complete"], shown["verdict"])
+        daemon.stop()
+
+
+def _write(journal: LiveWriter, stop: threading.Event) -> None:
+    number = 0
+    while not stop.wait(0.002):
+        number += 1
+        kind = "broken" if number % 10 == 0 else "fine"
+        unit = f"import@{number % 3}.service"
+        journal.say(Line(at=time.time_ns() // 1000, message=f"{kind} {number}", unit=unit))
+
+
+def _oracle(journal: Path) -> dict[str, int]:
+    """Counts by journalctl over the whole directory."""
+    argv = [
+        "journalctl",
+        "--directory",
+        journal,
+        "-u",
+        "import@*.service",
+        "-o",
+        "json",
+        "--output-fields=MESSAGE",
+        "--no-pager",
+    ]
+    lines = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
+    messages = [json.loads(line)["MESSAGE"] for line in lines]
+    return {"entries": len(messages), "broken": sum(message.startswith("broken") for message in messages)}

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.journal.supervised import Daemon, daemon, eventually
+from tests.journal.written import JOB, LiveWriter, lines, write
+from watcher.core.names import JobName
+from watcher.journal.source import Source
+from watcher.journal.supervisor import Supervisor
+from watcher.journal.wire import Plan
+
+
+async def test_entries_reach_the_daemon(tmp_path: Path) -> None:
+    """From the first start on every entry comes in a batch, in order, each with the daemon's own instant."""
+    async with daemon(tmp_path) as story:
+        assert "starting" in (story.supervisor.trouble or "")
+        await story.ready()
+        write(tmp_path, "system", lines(3000))
+        await eventually(lambda: story.entries >= 3000)
+        assert (3000, 300, []) == (story.entries, len(story.matches), story.restarts)
+        assert sorted(match.at for match in story.matches) == [match.at for match in story.matches]
+
+
+async def test_missing_directory_is_not_ready(tmp_path: Path) -> None:
+    """Not ready, with the reason, until the journal can really be read."""
+    async with daemon(tmp_path / "late") as story:
+        await eventually(lambda: "late: No such file or directory" in (story.supervisor.trouble or ""))
+        (tmp_path / "late").mkdir()
+        await eventually(lambda: story.supervisor.trouble is None)
+
+
+async def test_journal_that_shows_nothing_is_not_ready(tmp_path: Path) -> None:
+    """The machine's journal without a single entry is one that we may not read; a namespace that nobody has as well."""
+    source = Source(namespace="release-watcher-nobody")
+    async with daemon(tmp_path, Plan(source=source, jobs=(JOB,))) as story:
+        await eventually(lambda: "no entry can be seen" in (story.supervisor.trouble or ""))
+
+
+async def test_stop_leaves_nothing(tmp_path: Path) -> None:
+    """Stopped within two seconds, twice if need be, without a zombie."""
+    async with daemon(tmp_path) as story:
+        await story.ready()
+        pid, begin = story.supervisor.pid, time.monotonic()
+        await story.supervisor.stop()
+        await story.supervisor.stop()
+        await asyncio.wait_for(story.task, 2)
+        assert time.monotonic() - begin < 2
+        assert pid is not None
+        assert not Path(f"/proc/{pid}").exists()
+        assert story.supervisor.pid is None
+
+
+async def test_stop_while_it_waits_to_start_again(tmp_path: Path) -> None:
+    """The pause between two processes doesn't hold up the end."""
+    async with daemon(tmp_path) as story:
+        for _ in range(4):
+            await story.ready()
+            await story.kill(signal.SIGKILL)
+        await story.supervisor.stop()
+        await asyncio.wait_for(story.task, 2)
+
+
+async def test_stop_before_the_first_batch(tmp_path: Path) -> None:
+    """Also right after the start."""
+    async with daemon(tmp_path) as story:
+        await asyncio.wait_for(story.supervisor.stop(), 2)
+        await asyncio.wait_for(story.task, 2)
+        assert story.supervisor.pid is None
+
+
+async def test_cancelled(tmp_path: Path) -> None:
+    """A cancelled supervisor takes its process with it."""
+    async with daemon(tmp_path) as story:
+        await story.ready()
+        pid = story.supervisor.pid
+        story.task.cancel()
+        with suppress(asyncio.CancelledError):
+            await story.task
+        assert not Path(f"/proc/{pid}").exists()
+
+
+async def test_other_jobs(tmp_path: Path) -> None:
+    """After a replacement the entries are those of the new jobs, from the committed position on; it is said why."""
+    async with daemon(tmp_path) as story:
+        await story.ready()
+        write(tmp_path, "system", lines(100))
+        await eventually(lambda: story.entries == 100)
+        other = replace(JOB, name=JobName("other"))
+        await story.supervisor.replace(Plan(source=Source(directory=str(tmp_path)), jobs=(other,)))
+        write(tmp_path, "system", lines(100, start=lines(101)[-1].at))
+        await eventually(lambda: story.counts == {"import": 100, "other": 100})
+        assert ["config"] == story.restarts
+
+
+async def test_window_opens(tmp_path: Path) -> None:
+    """Following closely, a match is known within a tenth of a second."""
+    with LiveWriter(tmp_path / "live.journal") as writer:
+        async with daemon(tmp_path) as story:
+            await story.ready()
+            story.supervisor.follow_closely(True)
+            writer.tell("error 0")
+            await eventually(lambda: len(story.matches) == 1)
+            begin = time.monotonic()
+            writer.tell("error 1")
+            await eventually(lambda: len(story.matches) == 2)
+            assert time.monotonic() - begin < 0.1
+
+
+async def test_commit_that_fails(tmp_path: Path) -> None:
+    """What could not be committed is read again by a new process, once; nothing is counted that was not."""
+    async with daemon(tmp_path) as story:
+        await story.ready()
+        story.failures = 3
+        write(tmp_path, "system", lines(1000))
+        await eventually(lambda: story.entries == 1000)
+        assert 3 == story.failed
+        assert {"store"} == set(story.restarts)
+        assert 100 == len({match.cursor for match in story.matches}) == len(story.matches)
+
+
+async def test_slow_daemon(tmp_path: Path) -> None:
+    """A daemon that takes its time holds the reader up; nothing piles up and nothing is lost or taken for hung."""
+    write(tmp_path, "system", lines(1))
+    async with daemon(tmp_path, silence=0.5) as story:
+        await story.ready()
+        story.delay = 0.8
+        write(tmp_path, "system", lines(20_000, start=lines(2)[-1].at, errors=1))
+        await eventually(lambda: story.batches >= 3)
+        story.delay = 0
+        await eventually(lambda: story.entries == 20_000)
+        assert ([], 20_000) == (story.restarts, len(story.matches))
+
+
+ORPHAN = """
+import asyncio, sys
+from tests.journal.supervised import daemon
+from pathlib import Path
+
+async def main():
+    async with daemon(Path(sys.argv[1])) as story:
+        await story.ready()
+        print(story.supervisor.pid, flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+def test_daemon_that_is_killed(tmp_path: Path) -> None:
+    """kill -9 of the daemon ends the reader as well, at once."""
+    command = [sys.executable, "-c", ORPHAN, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        reader = int(process.stdout.readline())
+        assert Path(f"/proc/{reader}").exists()
+        process.kill()
+        process.wait()
+        end = time.monotonic() + 2
+        while is_running(reader):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process is there, and no zombie that nobody fetches."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,68 @@
+"""Docs that can't lie: what they repeat of the code is compared with the code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.parts.front import MemoryFront
+from watcher.adapters.metrics import StateCollector
+from watcher.core.coverage import GapReason
+from watcher.core.release import Phase, RollbackState
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+GLOSSARY = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
+METRICS = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+
+
+def test_generated_pages_are_current() -> None:
+    """Diagram, schemas and help blocks are what the code makes now."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tools.docs", "--check"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 64, 69, 70, 75, 77, 78, 124, 130])
+def test_each_exit_code_stands_in_the_readme(code: int) -> None:
+    """A script's author finds every code."""
+    assert f"| {code} |" in README
+
+
+@pytest.mark.parametrize("word", [*Phase, *RollbackState, *GapReason])
+def test_each_closed_choice_is_explained(word: str) -> None:
+    """Phases, rollback states and gap reasons stand in the docs."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    assert f"`{word}`" in pages or f" {word}\n" in pages
+
+
+def test_every_link_of_the_readme_leads_somewhere() -> None:
+    """No link to a file that is not there."""
+    targets = [part.partition(")")[0] for part in README.split("](")[1:]]
+    missing = [target for target in targets if "://" not in target and not (ROOT / target).exists()]
+    assert [] == missing
+
+
+def test_every_figure_of_the_readme_names_its_command() -> None:
+    """A number without the command that makes it is no figure."""
+    section = README.partition("## Figures")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")][2:]
+    assert rows
+    assert [] == [row for row in rows if "`make " not in row and "`.venv" not in row]
+
+
+def test_metrics_page_names_every_series_and_no_other() -> None:
+    """docs/metrics.md and the collector agree."""
+    documented = {line.split("`")[1] for line in METRICS.splitlines() if line.startswith("| `watcher_")}
+    shown = {metric.name + "_total" * (metric.type == "counter") for metric in StateCollector(MemoryFront()).collect()}
+    assert shown == documented
+
+
+def test_the_glossary_holds_the_contracts_words() -> None:
+    """One meaning each; the words that the contract fixes are all there."""
+    words = "job entry rule match run release threshold baseline verdict reason coverage rollback pause claim".split()
+    assert [] == [word for word in words if f"| {word}" not in GLOSSARY]

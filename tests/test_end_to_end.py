@@ -1,0 +1,242 @@
+"""One release from end to end: the real daemon, real journal files, the real command line, a real rollback command."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.journal.written import Line, LiveWriter
+from tests.parts.daemons import DaemonProcess
+
+UNIT = "import@eu.service"
+
+
+def job(directory: Path, *, mode: str = "rollback", window: str = "5m", command: str = "roll-back") -> str:
+    """The configuration of the job under test; its rollback command appends to `rolled-back`."""
+    return f"""\
+    owner: data-team@example.com
+    units: ["import@*.service"]
+    packs: [systemd]
+    rules:
+      - {{name: half-imported, match: 'rows, giving up', severity: error}}
+    release:
+      mode: {mode}
+      window: {window}
+      settle: 0s
+      fail_when:
+        - matches: {{severity: error, count: 3, within: 2m}}
+      rollback: {{command: [{directory}/{command}], timeout: 5s}}
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A directory with a rollback command that tells what it was given."""
+    script = tmp_path / "roll-back"
+    told = '"$WATCHER_RELEASE_ID $WATCHER_REASON_CODE"'
+    script.write_text(f"#!/bin/sh\necho {told} >> {tmp_path}/rolled-back\necho undone\n")
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    return tmp_path
+
+
+@pytest.fixture
+def journal(here: Path) -> Iterator[LiveWriter]:
+    """A journal that grows while the daemon reads it."""
+    (here / "journal").mkdir()
+    with LiveWriter(here / "journal" / "live.journal") as live:
+        yield live
+
+
+def say(journal: LiveWriter, *messages: str, unit: str = UNIT) -> None:
+    """Lines of the job, as of now."""
+    for message in messages:
+        journal.say(Line(at=time.time_ns() // 1000, message=message, unit=unit))
+
+
+def test_a_release_that_breaks_the_job_is_rolled_back_once(here: Path, journal: LiveWriter) -> None:
+    """Errors cross the threshold, the command runs, exit code 1, and the record tells all of it."""
+    with DaemonProcess(here, job(here)) as daemon:
+        say(journal, "imported 12 of 12 rows")
+        daemon.wait_for(lambda: daemon.entries() == 1, "the healthy entry")
+        release = daemon.start_release("--previous", "1", "--reason", "faster parser")
+        say(journal, *["imported 1 of 9 rows, giving up"] * 4)
+        assert 1 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        shown = daemon.show(release)
+        assert ("failed", "failed") == (shown["phase"], shown["verdict"])
+        assert shown["reasons"][0].startswith("3 error matches in ")
+        assert shown["reasons"][0].endswith(", limit 3 in 2m")
+        assert ("succeeded", 0) == (shown["rollback"]["state"], shown["rollback"]["exit_code"])
+        assert [f"{release} matches"] == (here / "rolled-back").read_text().splitlines()
+        note = daemon.cli("release", "note", release).stdout
+        for words in (
+            "failed",
+            "faster parser",
+            "data-team@",
+            "imported 1 of 9 rows, giving up",
+            "undone",
+            "journalctl",
+        ):
+            assert words in note
+        assert json.loads((daemon.state / "notes" / f"{release}.json").read_text())["id"] == release
+        metrics = daemon.metrics()
+        assert 5 == metrics["watcher_journal_entries_total", "import"]
+        assert 1 == metrics["watcher_rollbacks_total", "import"]
+        assert 1 == metrics["watcher_release_verdicts_total", "import", "failed"]
+        daemon.kill()
+        daemon.start()
+        daemon.wait_ready()
+        assert "succeeded" == daemon.show(release)["rollback"]["state"]
+        assert 1 == len((here / "rolled-back").read_text().splitlines())
+
+
+def test_a_healthy_release_passes(here: Path, journal: LiveWriter) -> None:
+    """A window in which the job worked and nothing crossed ends passed, exit code 0."""
+    with DaemonProcess(here, job(here, window="2s")) as daemon:
+        release = daemon.start_release()
+        say(journal, "imported 12 of 12 rows")
+        done = daemon.cli("release", "wait", release, "--timeout", "20s")
+        assert (0, "passed") == (done.returncode, daemon.show(release)["verdict"]), done.stdout + done.stderr
+        assert not (here / "rolled-back").exists()
+
+
+def test_a_silent_release_is_inconclusive(here: Path, journal: LiveWriter) -> None:
+    """Nothing heard of the job is no health: exit code 3."""
+    with DaemonProcess(here, job(here, window="1s")) as daemon:
+        release = daemon.start_release()
+        assert 3 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        assert "no entry of the job" in daemon.show(release)["reasons"][0]
+
+
+def test_mode_ask_holds_the_rollback_until_a_person_says_so(here: Path, journal: LiveWriter) -> None:
+    """A held rollback makes wait end with 2; `release rollback` runs it, and repeating that changes nothing."""
+    with DaemonProcess(here, job(here, mode="ask")) as daemon:
+        release = daemon.start_release()
+        say(journal, *["rows, giving up"] * 3)
+        assert 2 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        assert "held" == daemon.show(release)["rollback"]["state"]
+        assert not (here / "rolled-back").exists()
+        assert 0 == daemon.cli("release", "rollback", release, "--reason", "looked at it").returncode
+        assert 0 == daemon.cli("release", "rollback", release, "--reason", "looked at it").returncode
+        assert 1 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        assert 1 == len((here / "rolled-back").read_text().splitlines())
+
+
+def test_pause_holds_what_would_have_run(here: Path, journal: LiveWriter) -> None:
+    """Measuring and verdicts go on while rollbacks are paused."""
+    with DaemonProcess(here, job(here)) as daemon:
+        assert 0 == daemon.cli("pause", "--reason", "a holiday").returncode
+        release = daemon.start_release()
+        say(journal, *["rows, giving up"] * 3)
+        assert 2 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        assert "held" == daemon.show(release)["rollback"]["state"]
+        assert 1 == daemon.metrics()["watcher_paused", "import"]
+        assert 0 == daemon.cli("resume").returncode
+        assert 0 == daemon.metrics()["watcher_paused", "import"]
+        assert not (here / "rolled-back").exists()
+
+
+def test_a_missing_rollback_command_fails_loudly(here: Path, journal: LiveWriter) -> None:
+    """One attempt, state failed, the metric raised, exit code 2."""
+    with DaemonProcess(here, job(here, command="nowhere")) as daemon:
+        release = daemon.start_release()
+        say(journal, *["rows, giving up"] * 3)
+        assert 2 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        rollback = daemon.show(release)["rollback"]
+        assert "failed" == rollback["state"]
+        assert "nowhere" in rollback["detail"]
+        assert 1 == daemon.metrics()["watcher_rollback_failures_total", "import"]
+
+
+def test_replay_says_what_live_said(here: Path, journal: LiveWriter) -> None:
+    """The same entries give the same counts, verdict, reasons and instant."""
+    with DaemonProcess(here, job(here)) as daemon:
+        release = daemon.start_release()
+        say(journal, "healthy", *["rows, giving up"] * 5, "healthy")
+        assert 1 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        daemon.wait_for(lambda: daemon.entries() == 7, "all entries")
+        shown, metrics = daemon.show(release), daemon.metrics()
+        at = shown["started_at"]
+        done = daemon.cli("replay", "--job", "import", "--since", at, "--release-at", at, "-o", "json")
+        assert 0 == done.returncode, done.stderr
+        replayed = json.loads(done.stdout)
+        assert metrics["watcher_journal_entries_total", "import"] == replayed["entries"]
+        assert 5 == replayed["matches"]["half-imported"]
+        assert (shown["verdict"], shown["reasons"], shown["ended_at"]) == (
+            replayed["verdict"],
+            replayed["reasons"],
+            replayed["failed_at"],
+        )
+        assert {"complete": True, "gaps": []} == replayed["coverage"]
+
+
+def test_new_instances_of_a_glob_are_followed_from_their_first_line(here: Path, journal: LiveWriter) -> None:
+    """A unit that appears while the daemon runs is counted whole."""
+    with DaemonProcess(here, job(here)) as daemon:
+        say(journal, "one", unit="import@us.service")
+        say(journal, "two", "three", unit="import@asia.service")
+        say(journal, "not ours", unit="export@us.service")
+        daemon.wait_for(lambda: daemon.entries() == 3, "three entries")
+
+
+def test_a_broken_configuration_is_refused_on_reload(here: Path, journal: LiveWriter) -> None:
+    """The old one stays, the errors are told with their place; a good one is taken."""
+    with DaemonProcess(here, job(here)) as daemon:
+        daemon.configure(job(here).replace("window: 5m", "windw: 5m"))
+        done = daemon.cli("reload")
+        assert 78 == done.returncode
+        assert "windw" in done.stderr
+        assert 0 == daemon.metrics()["watcher_config_last_reload_successful",]
+        daemon.start_release()
+        daemon.configure(job(here).replace("half-imported", "gave-up"))
+        assert 0 == daemon.cli("reload").returncode
+        say(journal, "rows, giving up")
+        daemon.wait_for(
+            lambda: daemon.metrics().get(("watcher_rule_matches_total", "import", "gave-up", "error")) == 1,
+            "the new rule",
+        )
+        assert 1 == daemon.entries()
+
+
+def test_a_second_daemon_on_the_same_state_exits(here: Path, journal: LiveWriter) -> None:
+    """It says why, changes nothing, and the first one goes on."""
+    with DaemonProcess(here, job(here)) as daemon:
+        done = daemon.cli("run")
+        assert 75 == done.returncode
+        assert "another daemon" in done.stderr
+        assert 200 == daemon.get("/-/ready")[0]
+
+
+def test_sigterm_ends_the_daemon_within_two_seconds(here: Path, journal: LiveWriter) -> None:
+    """A clean stop leaves no reader process behind."""
+    daemon = DaemonProcess(here, job(here))
+    daemon.start()
+    daemon.wait_ready()
+    children = subprocess.run(
+        ["pgrep", "-P", str(daemon.pid)], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert 0 == daemon.stop()
+    for child in children:
+        assert not Path(f"/proc/{child}").exists()
+
+
+def test_a_journal_directory_that_is_missing_makes_it_not_ready(here: Path) -> None:
+    """503 with the reason until the directory is there; registering and looking work meanwhile."""
+    daemon = DaemonProcess(here, job(here))
+    daemon.journal.rmdir()
+    daemon.start()
+    daemon.wait_for(
+        lambda: daemon.get("/-/ready")[0] == 503 and str(daemon.journal) in daemon.get("/-/ready")[1], "why"
+    )
+    assert 200 == daemon.get("/-/healthy")[0]
+    daemon.journal.mkdir()
+    with LiveWriter(daemon.journal / "live.journal") as journal:
+        say(journal, "the first line")
+        daemon.wait_ready()
+        daemon.wait_for(lambda: daemon.entries() in (0, 1), "an answer")
+    daemon.stop()

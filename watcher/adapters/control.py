@@ -1,0 +1,312 @@
+"""The control socket: HTTP on a unix socket, where scripts and people register releases and decide about them.
+
+A route reads the request strictly, hands one event in and shows the answer. Who asks is what the kernel says of the
+socket's other end; nothing in a request can claim to be somebody else.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import stat
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from http import HTTPStatus
+from pathlib import Path
+from typing import Self
+
+from aiohttp import web
+
+from watcher.adapters.bodies import BODY_LIMIT, Decided, Held, Nothing, Registration, Resumed, duration, read_body
+from watcher.adapters.front import Front, FrontError
+from watcher.adapters.gate import Limits, gate_of, serving
+from watcher.adapters.overview import shown_pause
+from watcher.adapters.pages import add_pages
+from watcher.adapters.problem import RequestError, problems, refused, unavailable
+from watcher.adapters.reads import Reads, etag, find, only, to_json, unknown_release
+from watcher.core.duration import SECOND, Usec, parse_duration
+from watcher.core.errors import WatcherError
+from watcher.core.messages import (
+    Event,
+    Judgement,
+    PauseRequested,
+    PersonDecided,
+    RefusalCode,
+    Refused,
+    ReleaseDeployed,
+    ReleaseRequested,
+    ResumeRequested,
+)
+from watcher.core.names import JobName, ReleaseId, is_safe_name
+from watcher.core.release import Phase, Release, RollbackState
+from watcher.core.shown import SCHEMA
+
+LIMITS = Limits(connections=32, each_user=8)
+LONGEST_WAIT = Usec(60 * SECOND)
+RELOAD_SECONDS = 300.0
+_ENDING = frozenset({RollbackState.QUEUED, RollbackState.RUNNING})
+_OPEN = frozenset({Phase.PREPARING, Phase.WATCHING})
+
+
+class ControlServer:
+    """The control socket at `path`, served while this context is open.
+
+    Opening raises SocketError.
+    """
+
+    def __init__(self, front: Front, path: Path, *, limits: Limits = LIMITS) -> None:
+        self._front = front
+        self._path = path
+        self._limits = limits
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            listener = stack.enter_context(_listening(self._path))
+            await stack.enter_async_context(serving(_application(self._front), listener, self._limits))
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+
+class SocketError(WatcherError):
+    """The socket can't be opened where it should be."""
+
+
+def _application(front: Front) -> web.Application:
+    app = web.Application(client_max_size=BODY_LIMIT, middlewares=[problems])
+    add_pages(app, front)
+    reads, writes = Reads(front, for_deployers=True), _Writes(front)
+    app.router.add_get("/api/v1/status", reads.status)
+    app.router.add_get("/api/v1/releases", reads.releases)
+    app.router.add_get("/api/v1/releases/{id}", writes.release)
+    app.router.add_get("/api/v1/releases/{id}/note", writes.note)
+    app.router.add_post("/api/v1/releases", writes.taking(writes.register))
+    app.router.add_post("/api/v1/releases/{id}/deployed", writes.taking(writes.deployed))
+    for judgement in Judgement:
+        app.router.add_post(f"/api/v1/releases/{{id}}/{judgement}", writes.taking(writes.judging(judgement)))
+    app.router.add_post("/api/v1/pause", writes.taking(writes.pause))
+    app.router.add_post("/api/v1/resume", writes.taking(writes.resume))
+    app.router.add_post("/-/reload", writes.taking(writes.reload))
+    return app
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class _Writes:
+    """The routes that only this socket has."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._reads = Reads(front, for_deployers=True)
+
+    def taking(self, handler: Handler) -> Handler:
+        """`handler` while the daemon takes something in; once its shutdown began, a 503."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            if self._front.stopping():
+                return unavailable("the daemon is stopping", hint="try again when it runs again")
+            return await handler(request)
+
+        return handle
+
+    async def release(self, request: web.Request) -> web.Response:
+        """One release; with `?wait=60s` as soon as it differs from what `If-None-Match` names, or from now."""
+        only(request, "wait")
+        found = find(self._front, request)
+        if isinstance(found, Refused):
+            return refused(found)
+        wait = _wait(request.query.get("wait"))
+        known = request.headers.get("If-None-Match")
+        gate = gate_of(request)
+        if wait and gate is not None and not _has_settled(found) and known in (None, etag(found)):
+            seconds = wait / SECOND
+            await gate.wait(self._front.changed(found.id, seconds), seconds)
+            found = self._front.find(found.id) or found
+        return self._reads.shown(found)
+
+    async def note(self, request: web.Request) -> web.Response:
+        """The final note, as Markdown."""
+        only(request)
+        found = find(self._front, request)
+        if isinstance(found, Refused):
+            return refused(found)
+        text = await self._front.note(found.id)
+        if text is None:
+            hint = "it is written when the release ends" if found.phase in _OPEN else "try again in a moment"
+            message = f"release {found.id} is {found.phase} and has no note yet"
+            return refused(Refused(code=RefusalCode.WRONG_PHASE, message=message, hint=hint))
+        return web.Response(text=text, content_type="text/markdown")
+
+    async def register(self, request: web.Request) -> web.StreamResponse:
+        """A release is registered."""
+        body = read_body(await request.read(), Registration)
+        now, job = self._front.now(), JobName(body.job)
+        event = ReleaseRequested(at=now, request=body.request(_author(request)), fresh_id=self._front.fresh_id(job))
+        return await self._ask(event)
+
+    async def deployed(self, request: web.Request) -> web.StreamResponse:
+        """A prepared release is out."""
+        read_body(await request.read(), Nothing)
+        name = _id(request)
+        if isinstance(name, Refused):
+            return refused(name)
+        return await self._ask(ReleaseDeployed(at=self._front.now(), release=name, author=_author(request)))
+
+    def judging(self, judgement: Judgement) -> Handler:
+        """The route of one kind of decision."""
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            body = read_body(await request.read(), Decided)
+            if (body.by is not None) is not (judgement is Judgement.EXTEND):
+                raise RequestError(
+                    f"by: {'missing' if body.by is None else 'not a member of this request'}",
+                    hint="`by` is how much longer the window shall be, for `extend` and nothing else",
+                )
+            name = _id(request)
+            if isinstance(name, Refused):
+                return refused(name)
+            event = PersonDecided(
+                at=self._front.now(),
+                release=name,
+                judgement=judgement,
+                reason=body.reason,
+                author=_author(request),
+                by=duration(body.by),
+            )
+            return await self._ask(event)
+
+        return handle
+
+    async def pause(self, request: web.Request) -> web.StreamResponse:
+        """Automatic rollbacks are held."""
+        body = read_body(await request.read(), Held)
+        now, span = self._front.now(), duration(body.for_)
+        event = PauseRequested(
+            at=now,
+            job=None if body.job is None else JobName(body.job),
+            reason=body.reason,
+            author=_author(request),
+            until=None if span is None else Usec(now + span),
+        )
+        return await self._ask(event)
+
+    async def resume(self, request: web.Request) -> web.StreamResponse:
+        """Automatic rollbacks may happen again."""
+        body = read_body(await request.read(), Resumed)
+        job = None if body.job is None else JobName(body.job)
+        return await self._ask(ResumeRequested(at=self._front.now(), job=job, author=_author(request)))
+
+    async def reload(self, request: web.Request) -> web.StreamResponse:
+        """The configuration is read again; answered when it is in use, or refused."""
+        read_body(await request.read(), Nothing)
+        gate = gate_of(request)
+        if gate is not None:
+            gate.allow(RELOAD_SECONDS)
+        await self._front.reload()
+        return to_json({"schema": SCHEMA, "config_hash": self._front.facts().config_hash})
+
+    async def _ask(self, event: Event) -> web.StreamResponse:
+        answer = await self._front.ask(event)
+        if isinstance(answer, Refused):
+            return refused(answer)
+        if answer.release is None:
+            pauses = [shown_pause(pause) for pause in self._front.state.pauses]
+            return to_json({"schema": SCHEMA, "pauses": pauses})
+        is_new = isinstance(event, ReleaseRequested) and answer.release.registered_at == event.at
+        return self._reads.shown(answer.release, status=HTTPStatus.CREATED if is_new else HTTPStatus.OK)
+
+
+def _id(request: web.Request) -> ReleaseId | Refused:
+    name = request.match_info["id"]
+    return ReleaseId(name) if is_safe_name(name) else unknown_release(name)
+
+
+def _author(request: web.Request) -> str:
+    """The name of the user at the other end, `uid N` where there is none.
+
+    Raises FrontError when the client is gone: a decision without an author is not taken in.
+    """
+    gate = gate_of(request)
+    if gate is None or gate.uid is None:
+        raise FrontError("the client is gone", hint="ask again")
+    try:
+        return pwd.getpwuid(gate.uid).pw_name
+    except KeyError:
+        return f"uid {gate.uid}"
+
+
+def _wait(text: str | None) -> Usec:
+    if text is None:
+        return Usec(0)
+    try:
+        return min(parse_duration(text), LONGEST_WAIT)
+    except WatcherError as error:
+        raise RequestError(f"wait: {error.message}", hint=error.hint) from error
+
+
+def _has_settled(release: Release) -> bool:
+    return release.phase not in _OPEN and release.rollback.state not in _ENDING
+
+
+@contextmanager
+def _listening(path: Path) -> Iterator[socket.socket]:
+    """A listening socket at `path` for its owner and group; at the end the path is free again.
+
+    Raises SocketError.
+    """
+    _make_way(path)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o117)
+    try:
+        listener.bind(os.fspath(path))
+    except OSError as error:
+        listener.close()
+        raise SocketError(f"{path}: {error.strerror or error}", hint=_hint(path, error)) from error
+    finally:
+        os.umask(before)
+    ours = path.stat().st_ino
+    listener.listen(128)
+    listener.settimeout(0)
+    try:
+        yield listener
+    finally:
+        listener.close()
+        with suppress(FileNotFoundError):
+            if path.stat().st_ino == ours:
+                path.unlink()
+
+
+def _make_way(path: Path) -> None:
+    """Remove a socket that a dead daemon left.
+
+    Raises SocketError when something else is there, or a daemon that lives.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return  # nothing there; why it can't be made, if so, bind tells better
+    if not stat.S_ISSOCK(mode):
+        raise SocketError(f"{path}: is no socket", hint="move it away, or choose another path with --socket")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+        except OSError as error:
+            raise SocketError(f"{path}: {error.strerror or error}", hint="choose another path with --socket") from error
+    raise SocketError(f"{path}: another daemon listens there", hint="stop it, or choose another path with --socket")
+
+
+def _hint(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"make the directory {path.parent}"
+    if isinstance(error, PermissionError):
+        return f"let this user write in {path.parent}, or choose another path with --socket"
+    return "choose another path with --socket (a socket's path has at most 107 bytes)"

@@ -1,0 +1,114 @@
+"""A release in words for a terminal, from the JSON that the daemon shows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from watcher.cli.output import LINE, Output, columns, words
+from watcher.core.duration import SECOND, Usec, format_duration
+from watcher.core.shell import command_line
+from watcher.core.text import last_lines, shown
+
+_OPEN = ("preparing", "watching")
+_OUTPUT_LINES = 20
+
+
+def is_open(release: Mapping[str, Any]) -> bool:
+    """Whether the release may still get a verdict."""
+    return release["phase"] in _OPEN
+
+
+def headline(release: Mapping[str, Any], output: Output) -> str:
+    """One line: how the release stands, and why."""
+    line = f"{words(release['id'])}: {output.coloured(release['phase'])}"
+    if release["reasons"]:
+        line += f": {'; '.join(map(words, release['reasons']))}"
+    rollback = release["rollback"]
+    if rollback["state"] != "none":
+        line += f"; rollback {output.coloured(rollback['state'])}"
+        why = rollback["detail"] if rollback["state"] in ("failed", "unknown") else rollback["reason"]
+        line += f" ({words(why)})" if why else ""
+    return line
+
+
+def progress(release: Mapping[str, Any], output: Output) -> str:
+    """One line while it is open or its rollback runs: the time left, and each threshold as number of limit."""
+    if not is_open(release):
+        return f"{output.coloured(release['phase'])}, rollback {output.coloured(release['rollback']['state'])}"
+    parts = [output.coloured(release["phase"])]
+    left = release.get("seconds_left")
+    if left is not None:
+        parts.append(f"{format_duration(Usec(int(left) * SECOND)) if left >= 1 else '0s'} left")
+    parts += [
+        f"{one.get('now', one['count'])} of {one['limit']} {words(one['threshold'])}" for one in release["thresholds"]
+    ]
+    if not release["coverage"]["complete"]:
+        parts.append(f"{len(release['coverage']['gaps'])} gaps")
+    return ", ".join(parts)
+
+
+def table(releases: Sequence[Mapping[str, Any]], output: Output) -> list[str]:
+    """The releases, a line each."""
+    rows = [["ID", "JOB", "VERSION", "REGISTERED", "ROLLBACK", "PHASE"]]
+    rows += [
+        [
+            *(words(one[name]) for name in ("id", "job", "version")),
+            words(one["registered_at"])[:19] + "Z",
+            words(one["rollback"]["state"]),
+            output.coloured(one["phase"]),
+        ]
+        for one in releases
+    ]
+    return columns(rows)
+
+
+def details(release: Mapping[str, Any], output: Output) -> list[str]:
+    """Everything that a person may want to know of it, a fact a line."""
+    names = ("job", "version", "previous", "owner", "author", "reason", "rollback_note", "expected", "mode", "window")
+    facts = [(name.replace("_", " "), words(release.get(name))) for name in names]
+    facts += [("file", shown(path, limit=LINE)) for path in release["files"]]
+    facts += [(name.removesuffix("_at"), words(release[name])) for name in ("registered_at", "started_at")]
+    facts += [
+        ("ends" if is_open(release) else "window end", words(release["ends_at"])),
+        ("ended", words(release["ended_at"])),
+    ]
+    facts += [("threshold", _threshold(one)) for one in release["thresholds"]]
+    facts += [("not judged", words(one)) for one in release["unjudged"]]
+    facts += [("matches", f"{count} {words(rule)}") for rule, count in sorted(release["matches"].items())]
+    facts += [
+        ("gap", f"{words(gap['reason'])}, {words(gap['since'])} to {words(gap['until'])}") for gap in _gaps(release)
+    ]
+    facts += _backup(release["backup"])
+    return [headline(release, output), *(f"  {line}" for line in columns([*facts, *_rollback(release["rollback"])]))]
+
+
+def _gaps(release: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = release["coverage"]["gaps"]
+    return found
+
+
+def _threshold(one: Mapping[str, Any]) -> str:
+    now = f"{one['now']} now, " if "now" in one else ""
+    return f"{words(one['threshold'])}: {now}at most {one['count']} of {one['limit']}"
+
+
+def _backup(backup: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if backup is None:
+        return []
+    command = shown(command_line(backup["command"]), limit=LINE)
+    return [("backup", f"{command}: exit code {backup['exit_code']}, {words(backup['finished_at'])}")]
+
+
+def _rollback(rollback: Mapping[str, Any]) -> list[tuple[str, str]]:
+    facts = [("rollback", words(rollback["state"]))]
+    facts += [
+        (f"rollback {name.removesuffix('_at')}", words(rollback[name]))
+        for name in ("reason", "detail", "exit_code", "started_at", "finished_at", "helped")
+        if rollback[name] not in (None, "")
+    ]
+    if rollback["command"]:
+        facts.append(("rollback command", shown(command_line(rollback["command"]), limit=LINE)))
+    if rollback["output"]:
+        facts += [("output", line) for line in last_lines(rollback["output"], limit=LINE, lines=_OUTPUT_LINES)]
+    return facts

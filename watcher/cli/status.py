@@ -1,0 +1,72 @@
+"""`watcher status`: the daemon at a glance."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from watcher.cli import exits
+from watcher.cli.output import Output, columns, output_of, words
+from watcher.cli.pause import pause_lines
+
+_EXAMPLES = """examples:
+  watcher status                                 jobs, open windows, journal lag, coverage, paused or not
+  watcher status -o json | jq -e .ready          for programs
+"""
+
+
+def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
+    """Register the verb."""
+    parser = subparsers.add_parser(
+        "status",
+        parents=[common],
+        help="jobs, open windows, journal lag, paused or not",
+        description=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Ask and show."""
+    from watcher.cli.reaching import client_of  # noqa: PLC0415 - only the verbs that speak to the daemon need it
+
+    found, output = client_of(args).read("/api/v1/status").json, output_of(args)
+    output.data(found, [] if output.is_json else _lines(found, output))
+    return exits.OK
+
+
+def _lines(found: Mapping[str, Any], output: Output) -> list[str]:
+    from watcher.cli.release_lines import progress  # noqa: PLC0415 - for people alone
+
+    state = output.coloured("ready") if found["ready"] else f"{output.coloured('not ready')}: {words(found['trouble'])}"
+    lines = [f"release-watcher {words(found['version'])}: {state}", _journal(found["journal"])]
+    if not found["config"]["last_reload_successful"]:
+        lines.append("config: the last reload was refused, the old one is in use; `watcher check` tells why")
+    lines += pause_lines(found["pauses"], output)
+    lines += ["", "jobs"] + [f"  {line}" for line in columns(_jobs(found["jobs"], output))]
+    if found["open"]:
+        lines += ["", "open windows"]
+        lines += [f"  {words(one['id'])}  {words(one['version'])}  {progress(one, output)}" for one in found["open"]]
+    return lines
+
+
+def _journal(journal: Mapping[str, Any]) -> str:
+    lag = journal["lag_seconds"]
+    read = "nothing read yet" if lag is None else f"read up to {lag:.1f} s ago"
+    gaps = ", ".join(f"{count} {words(reason)}" for reason, count in sorted(journal["gaps"].items()))
+    return f"journal: {words(journal['source'])}, {read}, gaps: {gaps or 'none'}"
+
+
+def _jobs(jobs: Mapping[str, Any], output: Output) -> list[list[str]]:
+    rows = [["JOB", "MODE", "WINDOW", "ENTRIES", "MATCHES", "LAST RELEASE", "PHASE"]]
+    for name, job in sorted(jobs.items()):
+        counts = (str(job["entries"]), str(sum(job["matches"].values())))
+        phase = output.coloured(job["phase"]) if job["phase"] else "-"
+        paused = f" ({output.coloured('paused')})" if job["paused"] else ""
+        rows.append(
+            [words(name), words(job["mode"]), words(job["window"]), *counts, words(job["last_release"]), phase + paused]
+        )
+    return rows

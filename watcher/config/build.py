@@ -1,0 +1,117 @@
+"""From checked models to the frozen values of the core. Finds no errors: everything was checked before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from typing import Any
+
+from watcher.config.job_sections import ExpectSection, JobSection, MatchesSection, ReleaseSection
+from watcher.config.rule_sections import RuleSection
+from watcher.config.trust import open_rules
+from watcher.core.names import JobName, RuleName
+from watcher.core.policy import JobPolicy, MatchThreshold, ReleasePolicy, RollbackPlan
+from watcher.core.rule import Rule, WatchedJob
+from watcher.core.severity import Severity
+
+_HASH = 12
+"""Hexadecimal digits of a hash: enough to tell configurations apart, short enough for a metric label."""
+
+
+def digest(facts: Any) -> str:
+    """A short hash over plain facts; equal facts give an equal one on every machine."""
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:_HASH]
+
+
+def build_rule(section: RuleSection, *, pack: str = "") -> Rule:
+    """One rule; `pack` is the pack that it stands in, "" for a job's own."""
+    return Rule(
+        name=RuleName(section.name),
+        severity=section.severity,
+        pack=pack,
+        match=section.match,
+        unless=section.unless,
+        message_id=section.message_id,
+        where=section.where,
+        until=section.until,
+        once=section.once,
+        capture=tuple(section.capture.items()),
+    )
+
+
+def build_watched(name: str, job: JobSection, rules: Iterable[Rule]) -> WatchedJob:
+    """What the reader has to know of a job."""
+    return WatchedJob(
+        name=JobName(name),
+        units=tuple(dict.fromkeys(job.units)),
+        identifiers=tuple(dict.fromkeys(job.identifiers)),
+        rules=tuple(rules),
+    )
+
+
+def build_policy(watched: WatchedJob, job: JobSection) -> JobPolicy:
+    """How releases of a job are judged."""
+    units = [option for unit in watched.units for option in ("-u", unit)]
+    identifiers = [option for identifier in watched.identifiers for option in ("-t", identifier)]
+    release = build_release(job.release)
+    is_open = not watched.units and any(open_rules(watched.rules, threshold) for threshold in release.thresholds)
+    return JobPolicy(
+        name=watched.name,
+        owner=job.owner,
+        rules={rule.name: rule.severity for rule in watched.rules},
+        rules_hash=digest(asdict(watched)),
+        release=replace(release, trusted=not is_open),
+        journalctl=(*units, *identifiers),
+    )
+
+
+def build_release(section: ReleaseSection) -> ReleasePolicy:
+    """The conditions of a job's releases; those that this version can't judge are only named."""
+    rollback = section.rollback
+    return ReleasePolicy(
+        mode=section.mode,
+        window=section.window.max,
+        settle=section.settle,
+        thresholds=tuple(build_threshold(one.matches) for one in section.fail_when if one.matches is not None),
+        rollback=None
+        if rollback is None
+        else RollbackPlan(
+            command=rollback.command,
+            timeout=rollback.timeout,
+            user=rollback.user,
+            idempotent=rollback.idempotent,
+        ),
+        unjudged=unjudged(section),
+        expected="" if section.expect is None else in_words(section.expect),
+        backup=section.backup,
+    )
+
+
+def build_threshold(matches: MatchesSection) -> MatchThreshold:
+    """One condition on matches."""
+    rule = None if matches.rule is None else RuleName(matches.rule)
+    return MatchThreshold(count=matches.count, within=matches.within, severity=matches.severity, rule=rule)
+
+
+def unjudged(section: ReleaseSection) -> tuple[str, ...]:
+    """The keys, as seen from `release`, whose conditions this version can't judge."""
+    keys = [] if section.window.runs is None else ["window.runs"]
+    keys += [] if section.expect is None else ["expect"]
+    for index, condition in enumerate(section.fail_when):
+        given = condition.model_fields_set - {"matches"}
+        keys += [f"fail_when[{index}].{key}" for key in sorted(given)]
+    return tuple(keys)
+
+
+def in_words(expect: ExpectSection) -> str:
+    """What is expected of a release, for people."""
+    parts = []
+    if expect.successful_runs is not None:
+        parts.append(f"{expect.successful_runs} successful run{'' if expect.successful_runs == 1 else 's'}")
+    if expect.match is not None:
+        severity = expect.severity or Severity.INFO
+        parts.append(f"an entry of severity {severity} that matches {expect.match}")
+    return " and ".join(parts)

@@ -1,0 +1,106 @@
+"""Rule packs: the shipped ones and the site's own. A site's file replaces the shipped one of the same file name.
+
+Knows files and names of packs, nothing of jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from watcher.config.document import Document, read_document
+from watcher.config.findings import validated
+from watcher.config.nodes import MappingNode, Node, ScalarNode
+from watcher.config.problem import Place, Problem, Weight, has_errors, quoted
+from watcher.config.rule_sections import PackFile
+from watcher.config.ruleset import RuleEntry, read_rules, repeated
+
+_SHIPPED = "watcher.packs"
+_SUFFIX = ".yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """One pack. `is_whole` is False when something in it is wrong: it is not used then."""
+
+    name: str
+    place: Place
+    entries: tuple[RuleEntry, ...]
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """The packs that were loaded by name, and the names of all that there are."""
+
+    packs: Mapping[str, Pack]
+    names: frozenset[str]
+    problems: tuple[Problem, ...]
+
+
+def shipped_packs() -> dict[str, Path]:
+    """The shipped packs' files by pack name, which is the file's name without its ending."""
+    files = resources.files(_SHIPPED).iterdir()
+    return {file.name.removesuffix(_SUFFIX): Path(str(file)) for file in files if file.name.endswith(_SUFFIX)}
+
+
+def load_packs(site: Path, wanted: Collection[str]) -> Shelf:
+    """Every pack in the directory `site`, which need not exist, and those of the shipped ones that are wanted."""
+    shipped = shipped_packs()
+    files, problems = yaml_files(site)
+    replaced = {file.name.removesuffix(_SUFFIX) for file in files}
+    documents = [read_document(file) for file in files]
+    documents += [read_document(shipped[name]) for name in sorted(shipped.keys() & set(wanted) - replaced)]
+    packs: dict[str, Pack] = {}
+    for document in documents:
+        pack, found = read_pack(document)
+        problems = (*problems, *found)
+        if pack is None:
+            continue
+        if pack.name in packs:
+            hint = f"the first one stands at {packs[pack.name].place}"
+            message = f"{quoted(pack.name)} is the name of two packs"
+            problems = (*problems, Problem(place=pack.place, path="pack.name", message=message, hint=hint))
+            continue
+        packs[pack.name] = pack
+    names = frozenset(packs) | (shipped.keys() - replaced)
+    return Shelf(packs=packs, names=names, problems=problems)
+
+
+def read_pack(document: Document) -> tuple[Pack | None, tuple[Problem, ...]]:
+    """The pack that a document holds, None when not even its name can be read; and what is wrong with it."""
+    root = document.root
+    if root is None:
+        return None, document.problems
+    _, found = validated(PackFile, root)
+    name = _name(root.at("pack"))
+    entries, wrong = read_rules(root.at("rules"), ("rules",), pack="" if name is None else name.text)
+    problems = (*document.problems, *found, *wrong, *repeated(entries))
+    if name is None:
+        return None, problems
+    return Pack(name=name.text, place=name.place, entries=entries, is_whole=not has_errors(problems)), problems
+
+
+def yaml_files(directory: Path) -> tuple[tuple[Path, ...], tuple[Problem, ...]]:
+    """The `*.yaml` of a directory that need not exist, in the order of their names; hidden ones are left out."""
+    try:
+        names = sorted(child.name for child in directory.iterdir() if not child.name.startswith("."))
+    except FileNotFoundError:
+        return (), ()
+    except OSError as error:
+        return (), (Problem(place=Place(str(directory)), message=f"can't be read: {error.strerror}"),)
+    files = tuple(directory / name for name in names if name.endswith(_SUFFIX))
+    return files, tuple(_unread(directory / name for name in names if name.endswith(".yml")))
+
+
+def _unread(files: Iterable[Path]) -> Iterable[Problem]:
+    for file in files:
+        hint = f"call it {file.stem}{_SUFFIX}"
+        yield Problem(place=Place(str(file)), message="is not read: only *.yaml is", hint=hint, weight=Weight.WARNING)
+
+
+def _name(head: Node | None) -> ScalarNode | None:
+    name = head.at("name") if isinstance(head, MappingNode) else None
+    return name if isinstance(name, ScalarNode) else None

@@ -1,0 +1,337 @@
+"""The composition root of `watcher run`: builds the parts, owns the loop, and alone knows all of them.
+
+Every change goes through the desk: decide, commit, adopt, perform. What must survive is a row before it is done, and
+doing it twice is harmless: start-up does what is still open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+from watcher import __version__
+from watcher.adapters.control import ControlServer
+from watcher.adapters.front import Facts, FrontError, ReloadRefusedError
+from watcher.adapters.lock import StateLock
+from watcher.adapters.log import log, say_transition
+from watcher.adapters.notes import Notes
+from watcher.adapters.rollback import EmbeddedRollback, RollbackError
+from watcher.adapters.sdnotify import Notifier
+from watcher.adapters.store import Store
+from watcher.adapters.web import WebServer
+from watcher.clock import wall_clock
+from watcher.config.load import load_settings
+from watcher.config.problem import ConfigError
+from watcher.config.settings import Settings
+from watcher.core.duration import Usec
+from watcher.core.errors import WatcherError
+from watcher.core.excerpt import ReadAgain
+from watcher.core.messages import (
+    Answer,
+    BatchRead,
+    Event,
+    PauseRequested,
+    QueueReviewed,
+    QueueRollback,
+    ReaderRestarted,
+    SettingsLoaded,
+    WriteNote,
+)
+from watcher.core.names import LONGEST, JobName, ReleaseId
+from watcher.core.release import Release, RollbackState
+from watcher.core.state import Decision, State
+from watcher.desk import Desk
+from watcher.journal.excerpts import read_excerpts
+from watcher.journal.source import Source
+from watcher.journal.supervisor import Supervisor
+from watcher.journal.wire import Plan
+from watcher.notebook import Notebook
+from watcher.paths import Paths
+
+REVIEW_SECONDS = 30.0
+OBSERVE_SECONDS = 0.05
+NOTE_PATIENCE = 5.0
+EXCERPT_SECONDS = 10.0
+_ID_STEM = LONGEST - len("-20261123-235959-abcd")
+
+
+class Daemon:
+    """One daemon on one state directory; the `Front` of both sockets."""
+
+    def __init__(self, *, paths: Paths, settings: Settings, store: Store) -> None:
+        self._paths = paths
+        self._settings = settings
+        self._store = store
+        self._reloaded_at = wall_clock()
+        self._reload_successful = True
+        self._stop = asyncio.Event()
+        self._rollback_due = asyncio.Event()
+        self._waiting: dict[ReleaseId, set[asyncio.Event]] = {}
+        self._rollback = EmbeddedRollback(paths.state, wall_clock)
+        self._notebook = Notebook(
+            store=store,
+            notes=Notes(paths.notes),
+            read_excerpts=self._read_again,
+            source=lambda: _source(self._settings),
+        )
+        self._supervisor = Supervisor(
+            _plan(settings),
+            on_event=self._take_in,
+            committed=lambda: self.state.position,
+            clock=wall_clock,
+        )
+        self._desk = Desk(store, store.load(), self._perform)
+
+    async def run(self) -> None:
+        """Serve until somebody says stop.
+
+        Raises WatcherError for a socket that can't be opened, and StoreLostError (both end the process).
+        """
+        notifier = Notifier()
+        self._begin()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload_on_signal)
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._desk.run(), name="desk"),
+                group.create_task(self._supervisor.run(), name="reader"),
+                group.create_task(self._notebook.run(), name="notes"),
+                group.create_task(self._watch_rollbacks(), name="rollbacks"),
+                group.create_task(self._review_queue(), name="queue review"),
+                group.create_task(self._notify(notifier), name="notify"),
+            ]
+            await stack.enter_async_context(ControlServer(self, self._paths.socket))
+            if self._settings.metrics_address is not None:
+                await stack.enter_async_context(WebServer(self, self._settings.metrics_address))
+            await self._stop.wait()
+            notifier.stopping()
+            log.info("stopping")
+            await self._supervisor.stop()
+            self._desk.close()
+            await stack.aclose()
+            for task in tasks:
+                task.cancel()
+
+    # ------------------------------------------------------------------------------------------------- start, perform
+
+    def _begin(self) -> None:
+        """Before anything runs: adopt the configuration, say what was lost, go on with rollbacks that were queued."""
+        self._desk.take(SettingsLoaded(at=wall_clock(), policies=self._settings.policies))
+        if self._store.lost is not None:
+            log.error("state was lost", extra={"facts": {"why": self._store.lost}})
+            reason = f"the state was lost ({self._store.lost}); `watcher resume` says that you know"
+            self._desk.take(PauseRequested(at=wall_clock(), job=None, reason=reason, author="release-watcher"))
+        for problem in self._settings.warnings:
+            log.warning("%s", problem)
+        self._supervisor.follow_closely(bool(self.state.watching()))
+        self._rollback_due.set()
+        log.info(
+            "started",
+            extra={"facts": {"version": __version__, "config": self._paths.config, "jobs": len(self._settings.jobs)}},
+        )
+
+    def _perform(self, decision: Decision) -> None:
+        """Act on a decision that is durable and adopted. The rollback comes first: somebody's night hangs on it."""
+        for command in decision.commands:
+            if isinstance(command, QueueRollback):
+                self._queue_rollback(decision.state, command.release)
+        for command in decision.commands:
+            if isinstance(command, WriteNote):
+                self._notebook.due(command.release)
+        for transition in decision.transitions:
+            say_transition(transition)
+        for release in decision.changed:
+            for waiting in self._waiting.pop(release.id, ()):
+                waiting.set()
+        self._supervisor.follow_closely(bool(decision.state.watching()))
+
+    def _queue_rollback(self, state: State, release_id: ReleaseId) -> None:
+        self._rollback_due.set()
+        try:
+            self._rollback.queue(state.releases[release_id])
+        except RollbackError as error:  # it stays queued: the review tries again
+            log.error("rollback could not be started", extra={"facts": {"release": release_id, "why": error.message}})
+
+    async def _take_in(self, event: BatchRead | ReaderRestarted) -> bool:
+        """Whether the event was committed; if not, the reader goes back to where the store stands."""
+        try:
+            await self._desk.ask(event)
+        except FrontError as error:
+            log.warning("batch was not stored", extra={"facts": {"why": error.message}})
+            return False
+        return True
+
+    async def _watch_rollbacks(self) -> None:
+        while not self.stopping():
+            await self._rollback_due.wait()  # the end of the daemon cancels this
+            busy = self._with_rollback(RollbackState.QUEUED, RollbackState.RUNNING)
+            if not busy:
+                self._rollback_due.clear()
+                continue
+            for observed in self._rollback.observe(busy):
+                await self._desk.ask(observed)
+            await self._rest(OBSERVE_SECONDS)
+
+    async def _review_queue(self) -> None:
+        while not self.stopping():
+            queued = self._with_rollback(RollbackState.QUEUED)
+            unclaimed = tuple(one for one in queued if one not in self._rollback.claimed(queued))
+            if unclaimed:
+                await self._desk.ask(QueueReviewed(at=wall_clock(), unclaimed=unclaimed))
+            await self._rest(REVIEW_SECONDS)
+
+    async def _notify(self, notifier: Notifier) -> None:
+        """Tell the service manager: ready once, then alive as long as decisions go through."""
+        ready = False
+        while not self.stopping():
+            trouble = self.trouble()
+            if trouble is None and not ready:
+                ready = True
+                notifier.ready()
+                log.info("ready", extra={"facts": {"journal": _source(self._settings)}})
+            notifier.status(
+                trouble or f"watching {len(self._settings.jobs)} jobs, {len(self.state.watching())} windows"
+            )
+            notifier.alive()
+            await self._rest(1.0)
+
+    async def _rest(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stop.wait()
+        except TimeoutError:
+            return
+
+    def _with_rollback(self, *states: RollbackState) -> tuple[ReleaseId, ...]:
+        return tuple(one.id for one in self.state.releases.values() if one.rollback.state in states)
+
+    async def _read_again(self, release: Release) -> ReadAgain:
+        rules = next((job.rules for job in self._settings.jobs if job.name == release.job), ())
+        captures = {rule.name: dict(rule.capture) for rule in rules if rule.capture}
+        return await read_excerpts(_source(self._settings), release, timeout=EXCERPT_SECONDS, captures=captures)
+
+    def _reload_on_signal(self) -> None:
+        asyncio.get_running_loop().call_soon(asyncio.ensure_future, self._try_reload())
+
+    async def _try_reload(self) -> None:
+        try:
+            await self.reload()
+        except WatcherError as error:
+            log.error("reload refused", extra={"facts": {"why": error.message}})
+
+    # ---------------------------------------------------------------------------------------------------------- Front
+
+    @property
+    def state(self) -> State:
+        """The adopted state."""
+        return self._desk.state
+
+    def now(self) -> Usec:
+        """The instant that a new event gets."""
+        return wall_clock()
+
+    def facts(self) -> Facts:
+        """What is true of the daemon itself."""
+        return Facts(
+            version=__version__,
+            config_hash=self._settings.hash,
+            journal=str(_source(self._settings)),
+            reload_successful=self._reload_successful,
+            reloaded_at=self._reloaded_at,
+        )
+
+    def trouble(self) -> str | None:
+        """Why the daemon is not ready; None while it is."""
+        return self._desk.trouble or self._supervisor.trouble
+
+    def stopping(self) -> bool:
+        """Whether the shutdown has begun."""
+        return self._stop.is_set()
+
+    def fresh_id(self, job: JobName) -> ReleaseId:
+        """`JOB-DATE-TIME-RANDOM`, in UTC."""
+        moment = datetime.fromtimestamp(wall_clock() // 1_000_000, UTC)
+        return ReleaseId(f"{job[:_ID_STEM]}-{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}")
+
+    async def ask(self, event: Event) -> Answer:
+        """Hand an event in that wants an answer. Raises FrontError."""
+        answer = await self._desk.ask(event)
+        if answer is None:
+            raise FrontError("the daemon had no answer", hint="this is a defect: please report it")
+        return answer
+
+    async def reload(self) -> None:
+        """Read the configuration again; a broken one is refused whole. Raises ReloadRefusedError and FrontError."""
+        try:
+            settings = await asyncio.to_thread(load_settings, self._paths.config)
+        except ConfigError as error:
+            self._reload_successful = False
+            raise ReloadRefusedError(
+                f"{self._paths.config}: the new configuration is refused, the old one stays",
+                problems=tuple(map(str, error.problems)),
+                hint="mend it, try it with `watcher check`, then reload again",
+            ) from error
+        await self._desk.ask(SettingsLoaded(at=wall_clock(), policies=settings.policies))
+        self._settings = settings
+        await self._supervisor.replace(_plan(settings))
+        self._reload_successful, self._reloaded_at = True, wall_clock()
+        log.info("reloaded", extra={"facts": {"config": settings.hash, "jobs": len(settings.jobs)}})
+
+    def find(self, id: ReleaseId) -> Release | None:  # noqa: A002 - the contract's word
+        """The release as it is now, however old."""
+        return self.state.releases.get(id) or self._store.release(id)
+
+    def list(self, job: JobName | None, limit: int) -> list[Release]:
+        """The newest releases first."""
+        return self._store.releases(job, limit)
+
+    async def note(self, id: ReleaseId) -> str | None:  # noqa: A002 - the contract's word
+        """The final note; one that is being written is waited for."""
+        return await self._notebook.read(id, patience=NOTE_PATIENCE)
+
+    async def changed(self, id: ReleaseId, timeout: float) -> None:  # noqa: A002, ASYNC109 - the long poll's own limit
+        """Wait until the release has another record, but no longer than `timeout` seconds."""
+        waiting = asyncio.Event()
+        self._waiting.setdefault(id, set()).add(waiting)
+        try:
+            async with asyncio.timeout(timeout):
+                await waiting.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._waiting.get(id, set()).discard(waiting)
+
+
+def _source(settings: Settings) -> Source:
+    return Source(directory=_directory(settings), namespace=settings.journal_namespace)
+
+
+def _directory(settings: Settings) -> str | None:
+    return None if settings.journal_directory is None else str(settings.journal_directory)
+
+
+def _plan(settings: Settings) -> Plan:
+    return Plan(source=_source(settings), jobs=settings.jobs)
+
+
+def serve(paths: Paths) -> None:
+    """Run a daemon until it is told to stop.
+
+    Raises WatcherError: the configuration, the state directory, a socket or the disk does not let it run.
+    """
+    settings = load_settings(paths.config)
+    with StateLock(paths.state):
+        store = Store.open(paths.state, wall_clock())
+        try:
+            asyncio.run(_run(Daemon(paths=paths, settings=settings, store=store)))
+        finally:
+            store.close()
+
+
+async def _run(daemon: Daemon) -> None:
+    await daemon.run()

@@ -1,0 +1,112 @@
+"""The one place where things change: decide, commit, adopt, perform; one event at a time, in this order.
+
+Knows the store and the engine; what performing means is handed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from watcher.adapters.front import FrontError
+from watcher.adapters.store import Store, StoreError
+from watcher.core.engine import decide
+from watcher.core.messages import Answer, Event, PersonDecided, ReleaseDeployed, ReleaseRequested
+from watcher.core.names import ReleaseId
+from watcher.core.state import Decision, State
+
+QUEUE_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    event: Event
+    answer: asyncio.Future[Answer | None]
+
+
+class Desk:
+    """Takes events in, one after the other; `perform` is called with each decision once it is durable and adopted.
+
+    `perform` must not raise for what lies outside (a full disk, a missing command): whatever it could not do is done
+    again at the next start.
+    """
+
+    def __init__(self, store: Store, state: State, perform: Callable[[Decision], None]) -> None:
+        self._store = store
+        self._perform = perform
+        self._queue: asyncio.Queue[_Asked] = asyncio.Queue(QUEUE_LENGTH)
+        self._closed = False
+        self.state = state
+        self.trouble: str | None = None
+        """Why the last decision could not be stored; None if it was."""
+
+    async def ask(self, event: Event) -> Answer | None:
+        """Hand the event in; returns after the commit, with the answer if the event asked for one.
+
+        Raises FrontError: nothing was stored and nothing changed.
+        """
+        if self._closed:
+            raise FrontError("the daemon is stopping", hint="try again when it runs again")
+        asked = _Asked(event, asyncio.get_running_loop().create_future())
+        await self._queue.put(asked)
+        return await asked.answer
+
+    async def run(self) -> NoReturn:
+        """Work off the queue until cancelled.
+
+        Raises StoreLostError when the disk can't be trusted any more: the process must end.
+        """
+        while True:
+            asked = await self._queue.get()
+            self._work(asked)
+
+    def close(self) -> None:
+        """Take nothing in any more, and let go of everybody who still waits."""
+        self._closed = True
+        while not self._queue.empty():
+            asked = self._queue.get_nowait()
+            if not asked.answer.done():
+                asked.answer.set_exception(FrontError("the daemon is stopping", hint="try again when it runs again"))
+
+    def take(self, event: Event) -> Answer | None:
+        """Decide about the event at once, past the queue: for start-up, before anything else runs.
+
+        Raises StoreError and StoreLostError.
+        """
+        decision = decide(self._knowing(event), event)
+        if decision.is_durable:
+            self._store.commit(decision)
+        self.state = decision.state
+        self._perform(decision)
+        return decision.answer
+
+    def _work(self, asked: _Asked) -> None:
+        try:
+            answer = self.take(asked.event)
+        except StoreError as error:
+            self.trouble = str(error)
+            if not asked.answer.done():
+                asked.answer.set_exception(FrontError(error.message, hint=error.hint))
+            return
+        self.trouble = None
+        if not asked.answer.done():
+            asked.answer.set_result(answer)
+
+    def _knowing(self, event: Event) -> State:
+        """The state together with the old release that the event may be about."""
+        release_id = _subject(event)
+        if release_id is None or release_id in self.state.releases:
+            return self.state
+        return self.state.with_release(self._store.release(release_id))
+
+
+def _subject(event: Event) -> ReleaseId | None:
+    match event:
+        case ReleaseRequested():
+            return event.request.id
+        case ReleaseDeployed() | PersonDecided():
+            return event.release
+        case _:
+            return None

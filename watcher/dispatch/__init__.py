@@ -1,0 +1,1 @@
+"""What claims and runs a rollback; almost no imports."""

@@ -1,0 +1,1 @@
+"""All of libsystemd: how entries are read, and in which process."""

@@ -1,0 +1,231 @@
+"""One attempt at a batch: read entries through the scanner and check by their numbers that none is missing.
+
+Knows the raw reader, the scanner and the order check; must not know how a place is found again. Fast, with one cursor
+at the end of many entries; or careful, with a look at each entry's own number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from systemd._reader import _Reader
+
+from watcher.core.coverage import Gap, GapReason
+from watcher.core.duration import MILLISECOND, Usec
+from watcher.journal.landing import count_instant
+from watcher.journal.position import instant_of, number_of, realtime_of
+from watcher.journal.probe import ProbingReader
+from watcher.journal.scan import Scanner
+from watcher.journal.sequence import Order
+
+MATCHES = 500
+FAST_ENTRIES = 4096
+CAREFUL_ENTRIES = 500
+"""Never more than MATCHES, so that a careful batch needs no count of its matches."""
+CHUNK = 512
+"""After so many entries deleted files are let go."""
+REPAIRS = 3
+LOOKED_BACK = 32
+"""Writers that take turns show within so many entries."""
+HALF_WRITTEN = Usec(200 * MILLISECOND)
+_FLUSHED = b"Time spent on flushing"
+
+
+@dataclass(slots=True, kw_only=True)
+class Stretch:
+    """One attempt: begins right after `cursor` and moves it; `consumed` entries share its instant, itself included.
+
+    `again`: it is not whole, and to be thrown away; the next attempt takes `limit` entries at most. `asked_at`: when
+    the journal said that there was nothing more. `finished`: the next entry lies past the end.
+    """
+
+    cursor: str
+    consumed: int
+    limit: int
+    entries: int = 0
+    at_tail: bool = False
+    asked_at: Usec | None = None
+    gaps: list[Gap] = field(default_factory=list)
+    again: bool = False
+    finished: bool = False
+
+    @property
+    def last_at(self) -> Usec | None:
+        """The instant of the entry that it ends with, None if it ends at none."""
+        return realtime_of(self.cursor) if self.cursor.startswith("s=") else None
+
+    @property
+    def instant(self) -> str | None:
+        """Boot and monotonic time of that entry."""
+        return instant_of(self.cursor) if self.cursor.startswith("s=") else None
+
+    def refuse(self, *, keep: int) -> None:
+        """Not whole: to be read again, `keep` entries of it at most."""
+        self.again, self.limit = True, keep
+
+
+class BatchReader:
+    """Reads stretches; keeps what it has tried in vain, so that a hole that stays is told once and passed."""
+
+    def __init__(
+        self, scanner: Scanner, *, clock: Callable[[], int] | None, until: Usec | None, cut: Usec | None = None
+    ) -> None:
+        """`cut`: no batch holds entries from before this instant together with such from it on."""
+        self._scanner = scanner
+        self._cut = cut
+        self._clock = clock
+        self._until = until
+        self._holes: dict[tuple[str, int], int] = {}
+        self._half_written = ""
+
+    def read(self, reader: _Reader, order: Order, stretch: Stretch, *, careful: bool) -> None:
+        """Reads on from where the reader stands, which is right after the stretch's cursor.
+
+        Raises OSError: the very first entry can't be read.
+        """
+        if careful:
+            self._read_careful(reader, order, stretch)
+        else:
+            self._read_fast(reader, order, stretch)
+
+    def settle(self) -> None:
+        """The batch is taken: forget what was tried for it."""
+        self._holes.clear()
+
+    def _read_fast(self, reader: _Reader, order: Order, stretch: Stretch) -> None:
+        try:
+            while stretch.entries < stretch.limit:
+                got = self._scanner.scan(reader, entries=CHUNK, matches=MATCHES)
+                stretch.entries += got
+                if got < CHUNK:
+                    break
+                if stretch.entries < stretch.limit:
+                    reader.process()
+            stretch.at_tail = stretch.entries == 0
+            if not stretch.at_tail:
+                self._check_whole(reader, order, stretch)
+        except OSError:
+            # where it happened shows only entry by entry
+            stretch.refuse(keep=CAREFUL_ENTRIES)
+
+    def _check_whole(self, reader: _Reader, order: Order, stretch: Stretch) -> None:
+        cursor = reader._get_cursor()
+        at = realtime_of(cursor)
+        late = (self._until is not None and at >= self._until) or self._is_across(stretch.last_at or Usec(0), at)
+        ends = dict([number_of(cursor)])
+        is_whole = order.follows_whole(ends, entries=stretch.entries)
+        if not is_whole and not late and len(order.lasts) > 1:
+            ends = _ends(reader, cursor, most=min(stretch.entries, LOOKED_BACK))
+            is_whole = order.follows_whole(ends, entries=stretch.entries)
+        if late or not is_whole:
+            stretch.refuse(keep=stretch.entries)
+            return
+        order.accept_ends(ends)
+        count = count_instant(reader, cursor, most=stretch.entries)
+        if count == stretch.entries and stretch.instant == instant_of(cursor):
+            count += stretch.consumed
+        stretch.cursor, stretch.consumed = cursor, count
+
+    def _read_careful(self, reader: _Reader, order: Order, stretch: Stretch) -> None:
+        same = stretch.instant
+        while stretch.entries < stretch.limit:
+            now = None if self._clock is None else Usec(self._clock())
+            try:
+                got = self._scanner.scan(reader, entries=1, matches=stretch.limit + 1)
+                _note_passed(reader, order, stretch)
+                if not got:
+                    stretch.at_tail, stretch.asked_at = True, now
+                    return
+                cursor = reader._get_cursor()
+            except OSError:
+                if not stretch.entries:
+                    raise
+                stretch.refuse(keep=stretch.entries)
+                return
+            self._judge(reader, order, stretch, cursor, now)
+            if stretch.again:
+                return
+            instant = instant_of(cursor)
+            stretch.consumed = stretch.consumed + 1 if instant == same else 1
+            same, stretch.cursor = instant, cursor
+            stretch.entries += 1
+
+    def _judge(self, reader: _Reader, order: Order, stretch: Stretch, cursor: str, now: Usec | None) -> None:
+        """Takes the entry's number, or refuses the stretch: it must be read again without this entry, or whole."""
+        at = realtime_of(cursor)
+        if self._until is not None and at >= self._until:
+            stretch.finished = stretch.entries == 0
+            stretch.refuse(keep=stretch.entries)
+        elif self._must_end(reader, stretch, cursor, now):
+            stretch.refuse(keep=stretch.entries)
+        else:
+            self._check_order(reader, order, stretch, cursor)
+
+    def _must_end(self, reader: _Reader, stretch: Stretch, cursor: str, now: Usec | None) -> bool:
+        """Whether the stretch has to end before this entry."""
+        at = realtime_of(cursor)
+        if stretch.entries and self._is_across(stretch.last_at or Usec(0), at):
+            return True
+        return now is not None and at > now - HALF_WRITTEN and self._is_half_written(reader, cursor)
+
+    def _is_across(self, before: Usec, at: Usec) -> bool:
+        return self._cut is not None and before < self._cut <= at
+
+    def _is_half_written(self, reader: _Reader, cursor: str) -> bool:
+        """An entry that is just being written may lack its MESSAGE (systemd#40263); it gets one more chance."""
+        try:
+            reader._get("MESSAGE")
+        except KeyError:
+            known, self._half_written = self._half_written, cursor
+            return cursor != known
+        return False
+
+    def _check_order(self, reader: _Reader, order: Order, stretch: Stretch, cursor: str) -> None:
+        sequence, number = number_of(cursor)
+        missing = order.missing_before(sequence, number)
+        if missing and not (missing == 1 and _is_flush(reader)):
+            tries = self._holes.get((sequence, number), 0)
+            if tries < REPAIRS:
+                # seeking to the start makes the library look into every file again: the missing entry is there then
+                self._holes[sequence, number] = tries + 1
+                stretch.refuse(keep=stretch.limit)
+                return
+            at = realtime_of(cursor)
+            since = at if stretch.last_at is None else stretch.last_at
+            gap = Gap(reason=GapReason.MISSING, since=min(since, at), until=max(since, at), entries=missing)
+            stretch.gaps.append(gap)
+        order.accept(sequence, number)
+
+
+def _ends(reader: _Reader, cursor: str, *, most: int) -> dict[str, int]:
+    """The last number of each sequence id among the `most` entries up to `cursor`; the reader stands there again."""
+    ends = dict([number_of(cursor)])
+    for _ in range(most - 1):
+        if not reader._previous():
+            break
+        sequence, number = number_of(reader._get_cursor())
+        ends.setdefault(sequence, number)
+    reader.seek_cursor(cursor)
+    reader._next()
+    return ends
+
+
+def _note_passed(reader: _Reader, order: Order, stretch: Stretch) -> None:
+    """The probing reader passed what killed it before."""
+    if not isinstance(reader, ProbingReader):
+        return
+    for passed in reader.passed:
+        stretch.gaps.append(passed.gap)
+        order.accept(passed.sequence, passed.number)
+        if passed.cursor:
+            stretch.cursor, stretch.consumed = passed.cursor, 1
+    reader.passed.clear()
+
+
+def _is_flush(reader: _Reader) -> bool:
+    """Tells journald's own line: its flush takes a number that no file gets."""
+    try:
+        return reader._get("_TRANSPORT") == b"driver" and reader._get("MESSAGE").startswith(_FLUSHED)
+    except KeyError:
+        return False

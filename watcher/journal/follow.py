@@ -1,0 +1,255 @@
+"""Following one journal: whole batches one after the other, from a position that is found again.
+
+Knows the raw reader, positions and the scanner; must not know pipes or processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from systemd._reader import _Reader
+
+from watcher.core.coverage import Gap
+from watcher.core.duration import SECOND, Usec
+from watcher.core.rule import WatchedJob
+from watcher.journal.batch import CAREFUL_ENTRIES, FAST_ENTRIES, BatchReader, Stretch
+from watcher.journal.landing import Landing, land_at, land_at_tail, land_from_head, land_past
+from watcher.journal.opening import JournalError, MakeReader, open_journal, trouble_with
+from watcher.journal.position import Position, PositionError, since_cursor
+from watcher.journal.probe import ProbingReader
+from watcher.journal.reading import Reading
+from watcher.journal.scan import Scanner
+from watcher.journal.sequence import Order
+from watcher.journal.source import Source
+
+ERRORS = 3
+STAMP_SLACK = SECOND
+"""journald stamps an entry before it stores it; what is stamped older than this has arrived."""
+MOST_WARY = 64
+PROBED_ENTRIES = 50
+"""What a reader that dies again takes with it."""
+
+
+class Follower:
+    """Reads one journal on and on, a batch at each step.
+
+    `position` is the text to go on from, None for a first start: at the tail, or with `since` at that instant.
+    `until` ends it (`finished`) before the first entry at or past that instant. At `cut` a new
+    batch begins. Without a `clock` nothing is thought
+    to be still growing: for recorded journals. One thread creates, uses and closes it.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        jobs: Sequence[WatchedJob],
+        *,
+        position: str | None = None,
+        clock: Callable[[], int] | None = None,
+        since: Usec | None = None,
+        until: Usec | None = None,
+        cut: Usec | None = None,
+        make: MakeReader = _Reader,
+    ) -> None:
+        """Raises the scanner's error for a pattern that can't be used."""
+        self.finished = False
+        self.visible = False
+        self._source = source
+        self._clock = clock
+        self._until = until
+        self._make = make
+        self._scanner = Scanner(jobs)
+        self._batches = BatchReader(self._scanner, clock=clock, until=until, cut=cut)
+        self._reader: _Reader | None = None
+        self._placed = False
+        self._lost = False
+        self._moved = False
+        self._position = None if since is None else Position(cursor=since_cursor(since))
+        self._gaps: list[Gap] = []
+        self._read_until = Usec(0)
+        self._behind = clock is None
+        self._wary = 0
+        self._distrust = 0
+        self._errors = 0
+        if position is not None:
+            self._take_up(position)
+        known = self._position or Position(cursor="")
+        self._order = Order(shared=source.is_machine, last=known.last, lasts=known.lasts)
+        self._base = self._order.copy()
+
+    def _take_up(self, text: str) -> None:
+        try:
+            self._position = Position.from_text(text)
+        except PositionError:
+            self._lost = True
+            return
+        self._scanner.resume(dict(self._position.carry))
+
+    # ------------------------------------------------------------------------------------------------- outside
+
+    def fileno(self) -> int:
+        """The descriptor that becomes readable when the journal changes, -1 while there is none."""
+        return -1 if self._reader is None else self._reader.fileno()
+
+    def close(self) -> None:
+        """Lets the journal go; the next step opens it again where it was."""
+        reader, self._reader, self._placed = self._reader, None, False
+        if reader is not None:
+            reader.close()
+
+    def reopen(self, make: MakeReader) -> None:
+        """Go on at the same place with readers of another make."""
+        self.close()
+        self._make = make
+
+    def step(self) -> Reading:
+        """Reads on to the end of a batch.
+
+        Raises JournalError: not now; nothing is lost, try again after a while.
+        """
+        while True:
+            try:
+                reader = self._ready()
+                reader.process()
+                reading = self._batch(reader)
+            except OSError as error:
+                self._forget_batch()
+                self._stumble(error)
+            else:
+                self._errors = 0
+                return reading
+
+    def _stumble(self, error: OSError) -> None:
+        """An error is sticky: take in what changed, then open again, then (in `_land`) go past it."""
+        self._errors += 1
+        if self._errors == 1 and self._reader is not None:
+            try:
+                self._reader.process()
+            except OSError:
+                self.close()
+            return
+        self.close()
+        raise trouble_with(self._source, error) from error
+
+    # ------------------------------------------------------------------------------------------------- placing
+
+    def _ready(self) -> _Reader:
+        if self._reader is None:
+            try:
+                self._reader = open_journal(self._source, self._make)
+            except JournalError:
+                if self._position is None and not self._lost and self._clock is not None:
+                    # what comes into a journal that is still missing is new, what it may bring along is not
+                    self._position, self._moved = Position(cursor=since_cursor(Usec(self._clock()))), True
+                raise
+        if not self._placed:
+            self._place(self._reader)
+        return self._reader
+
+    def _place(self, reader: _Reader) -> Position:
+        landing = self._land(reader)
+        position = self._position
+        if position is None or landing.gap is not None or landing.cursor != position.cursor:
+            self._moved = True
+        self._position = Position(
+            cursor=landing.cursor, consumed=landing.consumed, last=self._order.last, lasts=self._order.lasts
+        )
+        self._base = self._order.copy()
+        if landing.gap is not None:
+            self._gaps.append(landing.gap)
+        self.visible = self.visible or landing.saw_entry
+        self._lost, self._placed = False, True
+        return self._position
+
+    def _land(self, reader: _Reader) -> Landing:
+        position = self._position
+        now = Usec(self._clock()) if self._clock is not None else Usec(0)
+        if self._lost:
+            return land_from_head(reader, self._order, since=Usec(0), now=now)
+        if position is None:
+            return land_at_tail(reader, self._order)
+        if self._errors >= ERRORS:
+            past = land_past(reader, position, self._order, attempt=self._errors - ERRORS)
+            if past is not None:
+                return past
+        try:
+            return land_at(reader, position, self._order, now=now)
+        except ValueError:
+            return land_from_head(reader, self._order, since=position.at, now=now)
+
+    # ------------------------------------------------------------------------------------------------- batches
+
+    def _batch(self, reader: _Reader) -> Reading:
+        assert self._position is not None  # noqa: S101 - the reader was placed
+        position = self._position
+        careful = not self._is_fast(reader)
+        limit = CAREFUL_ENTRIES if careful else FAST_ENTRIES
+        if isinstance(reader, ProbingReader):
+            limit = PROBED_ENTRIES
+        while True:
+            stretch = Stretch(cursor=position.cursor, consumed=position.consumed, limit=limit)
+            if limit == 0:
+                break
+            self._batches.read(reader, self._order, stretch, careful=careful)
+            self.finished = stretch.finished
+            if not stretch.again:
+                break
+            self._distrust += not careful
+            careful, limit = True, stretch.limit
+            self._forget_batch()
+            position = self._place(reader)
+        self._note_pace(stretch, careful=careful)
+        self._batches.settle()
+        return self._reading(stretch)
+
+    def _is_fast(self, reader: _Reader) -> bool:
+        return self._behind and not self._wary and not isinstance(reader, ProbingReader)
+
+    def _note_pace(self, stretch: Stretch, *, careful: bool) -> None:
+        self._behind = stretch.entries >= CAREFUL_ENTRIES or (self._clock is None and not stretch.at_tail)
+        if not careful:
+            self._distrust = 0
+        elif self._wary:
+            self._wary -= 1
+        elif self._distrust > 1:
+            # writers that take turns: look at each entry for a while, longer each time
+            self._wary = min(2**self._distrust, MOST_WARY)
+
+    def _forget_batch(self) -> None:
+        self._scanner.discard()
+        self._order = self._base.copy()
+        self._placed = False
+
+    def _reading(self, stretch: Stretch) -> Reading:
+        tally = self._scanner.drain()
+        gaps, self._gaps = (*self._gaps, *stretch.gaps, *tally.gaps), []
+        moved = self._moved or self._position is None or stretch.cursor != self._position.cursor
+        self._position = Position(
+            cursor=stretch.cursor,
+            consumed=stretch.consumed,
+            last=self._order.last,
+            lasts=self._order.lasts,
+            carry=self._scanner.carry(),
+        )
+        self._moved, self._base = False, self._order.copy()
+        self.visible = self.visible or stretch.entries > 0
+        self._read_until = self._seen_until(stretch)
+        return Reading(
+            read_until=self._read_until,
+            last_entry_at=stretch.last_at if stretch.entries else None,
+            tallies=tally.tallies,
+            matches=tally.matches,
+            gaps=gaps,
+            position=self._position.to_text() if moved else None,
+            entries=stretch.entries,
+            at_tail=stretch.at_tail or not stretch.entries,
+            visible=self.visible,
+        )
+
+    def _seen_until(self, stretch: Stretch) -> Usec:
+        if self.finished and self._until is not None:
+            return self._until
+        last = stretch.last_at or Usec(0)
+        if not stretch.at_tail:
+            return last if stretch.entries else self._read_until
+        return last if stretch.asked_at is None else Usec(max(stretch.asked_at - STAMP_SLACK, last))

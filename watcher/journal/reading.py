@@ -1,0 +1,72 @@
+"""What one step of reading brought: a `BatchRead` before the daemon takes it in.
+
+Pure data; must not know readers, pipes or clocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from watcher.core.coverage import Gap
+from watcher.core.duration import Usec
+from watcher.core.messages import BatchRead, JobTally, Match
+from watcher.core.names import JobName
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A piece of the journal, read to its end; the next one begins right after it.
+
+    `entries` are anybody's. `at_tail`: there was nothing more at that moment. `visible`: this reader has seen an
+    entry, in this reading or before; without permission the journal just looks empty. `position` is None if it has
+    not moved.
+    """
+
+    read_until: Usec
+    last_entry_at: Usec | None = None
+    tallies: tuple[JobTally, ...] = ()
+    matches: tuple[Match, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    position: str | None = None
+    entries: int = 0
+    at_tail: bool = False
+    visible: bool = False
+
+    def taken_in(self, at: Usec) -> BatchRead:
+        """The event for the core, taken in at `at`."""
+        return BatchRead(
+            at=at,
+            read_until=self.read_until,
+            last_entry_at=self.last_entry_at,
+            tallies=self.tallies,
+            matches=self.matches,
+            gaps=self.gaps,
+            position=self.position,
+        )
+
+
+def joined(first: Reading, second: Reading) -> Reading:
+    """Two readings, the second right after the first, as one."""
+    return Reading(
+        read_until=second.read_until,
+        last_entry_at=first.last_entry_at if second.last_entry_at is None else second.last_entry_at,
+        tallies=_summed((*first.tallies, *second.tallies)),
+        matches=first.matches + second.matches,
+        gaps=first.gaps + second.gaps,
+        position=first.position if second.position is None else second.position,
+        entries=first.entries + second.entries,
+        at_tail=second.at_tail,
+        visible=second.visible,
+    )
+
+
+def _summed(tallies: Iterable[JobTally]) -> tuple[JobTally, ...]:
+    sums: dict[JobName, JobTally] = {}
+    for tally in tallies:
+        known = sums.get(tally.job)
+        if known is not None:
+            total = known.entries + tally.entries
+            tally = JobTally(job=tally.job, entries=total, first_at=known.first_at, last_at=tally.last_at)  # noqa: PLW2901
+        sums[tally.job] = tally
+    return tuple(sums.values())

@@ -1,0 +1,229 @@
+"""The one way to read journal entries: takes them from a reader, counts them by job and matches the jobs' rules.
+
+Knows what becomes of an entry; must not know positions, polling, repair or processes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from watcher.core.coverage import Gap, GapReason
+from watcher.core.duration import SECOND, Usec
+from watcher.core.messages import Match
+from watcher.core.rule import Rule, WatchedJob
+from watcher.core.severity import Severity
+from watcher.journal.counting import CountedJob, Tally
+from watcher.journal.entry import Entry, JournalReader
+from watcher.journal.joins import Join, Joins, Stream
+from watcher.journal.matcher import KERNEL_MISSED, LONGEST_TEXT, SUPPRESSED, Matcher, number_of
+from watcher.journal.patterns import PatternError, readable
+from watcher.journal.places import Place, Places
+from watcher.journal.runs import CountedRuns
+
+__all__ = ["JournalReader", "PatternError", "Scanner", "Tally"]
+
+_log = logging.getLogger(__name__)
+
+_LATE: Final = Usec(30 * SECOND)
+"""How long before its report a message may have been dropped: journald's rate limit interval as it is shipped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """All that an entry says, found out before any of it takes effect: what asks the reader or a pattern can fail."""
+
+    verdicts: tuple[tuple[CountedJob, tuple[Rule, ...]], ...] = ()
+    text: bytes = b""
+    cursor: str = ""
+    run: tuple[str, str] = ("", "")
+    stream: tuple[bytes | None, bytes | None, bytes | None] | None = None
+    gaps: tuple[Gap, ...] = ()
+
+
+class Scanner:
+    """Counts and matches entries for a set of jobs, in a tally that the caller drains or discards."""
+
+    _last_at: int
+
+    def __init__(self, jobs: Sequence[WatchedJob]) -> None:
+        """Raises PatternError for a pattern, a unit or a glob that can't be used."""
+        matchers = {rules: Matcher(rules) for rules in {job.rules for job in jobs}}  # the same packs, one automaton
+        self._jobs = tuple(CountedJob(job, matchers[job.rules]) for job in jobs)
+        self._places = Places(jobs, self._jobs)
+        self._joins = Joins({until for job in self._jobs for until in job.untils.values()})
+        self._runs = CountedRuns()
+        self._begin()
+
+    def carry(self) -> dict[str, Any]:
+        """What must survive a restart: open joins and last counted runs. JSON-able, bounded (well under 200 KiB)."""
+        return {"joins": self._joins.dump(), "runs": self._runs.dump()}
+
+    def resume(self, carry: dict[str, Any]) -> None:
+        """Goes on with what `carry` gave, in a new tally; what is unknown or malformed in it is left out."""
+        untils = {(job.name, rule): until for job in self._jobs for rule, until in job.untils.items()}
+        self._joins.load(carry.get("joins"), lambda job, rule: untils.get((job, rule)))
+        self._runs.load(carry.get("runs"))
+        self._begin()
+
+    def scan(self, reader: JournalReader, *, entries: int, matches: int) -> int:
+        """Takes up to `entries` further entries into the tally, but none after its `matches`-th matched entry.
+
+        An entry that matches for several jobs is one matched entry. Returns how many entries were read; 0 is the end,
+        unless the tally was full before. OSError of the library passes, with the tally as it was after the last whole
+        entry; the reader stands on the one that failed. An entry on which our own code fails is counted and passed,
+        as a gap: to stop there would mean to stop there for ever.
+        """
+        step, get, realtime = reader._next, reader._get, reader._get_realtime
+        places, learn, joined = self._places.known, self._places.learn, self._joins.units
+        several, twice, elsewhere = len(self._jobs) > 1, self._places.owned_twice, self._places.owned_elsewhere
+        read, last_at = 0, self._last_at
+        try:
+            while read < entries and self._matched < matches and step():
+                # Each _get costs a tenth of the C loop's time for an entry, the dict and all the rest less than that.
+                try:
+                    unit = get("_SYSTEMD_UNIT")
+                except KeyError:
+                    unit = None
+                place = places.get(unit) or learn(unit)
+                at = realtime()
+                job = place.job
+                if job is not None and unit not in joined and not (several and twice(get)):
+                    try:
+                        text = get("MESSAGE")
+                    except KeyError:
+                        text = None
+                    if text is not None:
+                        if len(text) > LONGEST_TEXT:
+                            text = text[:LONGEST_TEXT]
+                        answer = job.search(text if text.isascii() else readable(text))
+                        # Only the guard was found, or nothing that such a PRIORITY lets fire. Without the second test
+                        # a rule like "any text of priority 3" would send every entry the long way.
+                        if answer is not None and (len(answer) == 1 or job.ruled_out(answer, get)):
+                            if not job.entries:
+                                job.first_at = at
+                            job.entries += 1
+                            job.last_at = last_at = at
+                            read += 1
+                            continue
+                elif place.ours or (place.foreign and not elsewhere(get)):
+                    last_at = at
+                    read += 1
+                    continue
+                self._consider(Entry(reader, unit), place, Usec(at))  # with care, and the price of it
+                last_at = at
+                read += 1
+        finally:
+            self._entries += read
+            self._last_at = last_at
+        return read
+
+    def drain(self) -> Tally:
+        """The tally so far; a new one begins."""
+        tally = Tally(
+            entries=self._entries,
+            tallies=tuple(job.tally() for job in self._jobs if job.entries),
+            matches=tuple(self._matches),
+            gaps=tuple(self._gaps),
+            last_at=Usec(self._last_at) if self._entries else None,
+        )
+        self._begin()
+        return tally
+
+    def discard(self) -> None:
+        """Throws the tally away and puts the carry back as it was when it began, so that it can be read again."""
+        if self._before is not None:
+            self._joins, self._runs = self._before
+        self._begin()
+
+    def _begin(self) -> None:
+        for job in self._jobs:
+            job.entries = 0
+        self._entries = 0
+        self._matched = 0
+        self._last_at = 0
+        self._matches: list[Match] = []
+        self._gaps: list[Gap] = []
+        self._before: tuple[Joins, CountedRuns] | None = None
+
+    def _consider(self, entry: Entry, place: Place, at: Usec) -> None:
+        if place.ours:
+            return
+        try:
+            judged = self._judge(entry, place, at)
+            self._apply(judged, at)
+        except OSError:
+            raise
+        except Exception:  # noqa: BLE001 - logged and told as a gap; to die of it here would mean to die of it for ever
+            _log.exception("an entry can't be matched and is passed")
+            self._gaps.append(Gap(reason=GapReason.POISON, since=at, until=at, entries=1))
+
+    def _judge(self, entry: Entry, place: Place, at: Usec) -> _Judged:
+        gaps = self._gaps_told(entry, at) if entry.is_journald() else ()
+        owners = self._places.owners(entry)
+        if not owners:
+            return _Judged(gaps=gaps)
+        message = entry.field("MESSAGE")
+        verdicts = tuple((job, job.matcher.hits(message, entry.field, own_unit=job in place.jobs)) for job in owners)
+        fired = [rule for _, rules in verdicts for rule in rules]
+        joining = entry.unit in self._joins.units or any(rule.until is not None for rule in fired)
+        return _Judged(
+            verdicts=verdicts,
+            text=readable((message or b"")[:LONGEST_TEXT]),
+            cursor=entry.cursor() if fired else "",
+            run=entry.run() if any(rule.once is not None for rule in fired) else ("", ""),
+            stream=entry.stream() if joining else None,
+            gaps=gaps,
+        )
+
+    def _gaps_told(self, entry: Entry, at: Usec) -> tuple[Gap, ...]:
+        """The messages that journald says were lost before it could store them."""
+        what, since = entry.field("MESSAGE_ID"), Usec(at - _LATE)
+        if what == KERNEL_MISSED:
+            return (Gap(reason=GapReason.KERNEL, since=since, until=at),)
+        if what != SUPPRESSED:
+            return ()
+        dropped = number_of(entry.field("N_DROPPED"), digits=12)
+        jobs = {job.name: None for unit in entry.every("OBJECT_SYSTEMD_UNIT") for job in self._places.of(unit)}
+        return tuple(Gap(reason=GapReason.DROPPED, since=since, until=at, entries=dropped, job=job) for job in jobs)
+
+    def _apply(self, judged: _Judged, at: Usec) -> None:
+        self._gaps += judged.gaps
+        matches = len(self._matches)
+        for job, fired in judged.verdicts:
+            job.count(at)
+            if judged.stream is not None:
+                self._keep_carry()
+                if self._joins.takes(Stream(job.name, *judged.stream), judged.text, at):
+                    continue
+            rules = self._first_of_run(job, fired, judged.run, at)
+            if rules:
+                self._note(job, rules, judged, at)
+        self._matched += len(self._matches) > matches
+
+    def _first_of_run(
+        self, job: CountedJob, fired: tuple[Rule, ...], run: tuple[str, str], at: Usec
+    ) -> tuple[Rule, ...]:
+        """`fired` without the rules that count once a run, if this run has been counted."""
+        if all(rule.once is None for rule in fired):
+            return fired
+        self._keep_carry()
+        if self._runs.count(job.name, *run, at):
+            return fired
+        return tuple(rule for rule in fired if rule.once is None)
+
+    def _note(self, job: CountedJob, rules: tuple[Rule, ...], judged: _Judged, at: Usec) -> None:
+        worst = next(severity for severity in Severity if any(rule.severity is severity for rule in rules))
+        names = tuple(rule.name for rule in rules)
+        self._matches.append(Match(job=job.name, rules=names, severity=worst, at=at, cursor=judged.cursor))
+        joining = next((rule for rule in rules if rule.until is not None), None)
+        if joining is not None and joining.until is not None and judged.stream is not None:
+            join = Join(rule=joining.name, until=joining.until, at=at)
+            self._joins.open(Stream(job.name, *judged.stream), join, judged.text)
+
+    def _keep_carry(self) -> None:
+        """Before the first change of the carry in a tally: it is what `discard` goes back to."""
+        if self._before is None:
+            self._before = self._joins.copy(), self._runs.copy()

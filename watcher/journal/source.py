@@ -1,0 +1,27 @@
+"""Which journal is read.
+
+Pure data, so that the daemon can name a journal without loading libsystemd.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A directory of journal files, a namespace of this machine's journal, or (neither) this machine's journal."""
+
+    directory: str | None = None
+    namespace: str | None = None
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether this machine's journald writes it: it numbers all entries with one counter, and never none come."""
+        return self.directory is None
+
+    def __str__(self) -> str:
+        """What a person calls it."""
+        if self.directory is not None:
+            return f"journal directory {self.directory}"
+        return "journal" if self.namespace is None else f"journal namespace {self.namespace}"

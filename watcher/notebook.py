@@ -1,0 +1,88 @@
+"""Writes the final notes: gathers record, history and lines of the journal, and has them rendered and kept.
+
+A note is due from the commit of its release's change until it is written (`notes_due` in the store), so a crash in
+between costs nothing: start-up writes what is still due. Writing one again gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+from watcher.adapters.log import log
+from watcher.adapters.notes import NoteError, Notes
+from watcher.adapters.store import Store, StoreError
+from watcher.core.excerpt import ReadAgain
+from watcher.core.names import ReleaseId
+from watcher.core.note import note_record, render_note
+from watcher.core.release import Release
+from watcher.journal.source import Source
+
+RETRY_SECONDS = 5.0
+
+ReadExcerpts = Callable[[Release], Awaitable[ReadAgain]]
+
+
+class Notebook:
+    """The notes that are due, written one after the other.
+
+    `read_excerpts` reads the matching lines again; `source` names the journal that they are in.
+    """
+
+    def __init__(
+        self, *, store: Store, notes: Notes, read_excerpts: ReadExcerpts, source: Callable[[], Source]
+    ) -> None:
+        self._store = store
+        self._notes = notes
+        self._read_excerpts = read_excerpts
+        self._source = source
+        self._due: asyncio.Queue[ReleaseId] = asyncio.Queue()
+        self._written = asyncio.Condition()
+
+    def due(self, release_id: ReleaseId) -> None:
+        """The record of the release has changed: its note is to be written (again)."""
+        self._due.put_nowait(release_id)
+
+    async def run(self) -> NoReturn:
+        """Write what is due, until cancelled; what could not be written is tried again."""
+        for release_id in self._store.notes_due():
+            self.due(release_id)
+        while True:
+            release_id = await self._due.get()
+            try:
+                await self._write(release_id)
+            except (NoteError, StoreError) as error:
+                log.error("note could not be written", extra={"facts": {"release": release_id, "why": error.message}})
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self.due, release_id)
+
+    async def read(self, release_id: ReleaseId, *, patience: float) -> str | None:
+        """The note of the release; one that is due is waited for, up to `patience` seconds."""
+        try:
+            async with asyncio.timeout(patience), self._written:
+                await self._written.wait_for(lambda: release_id not in self._store.notes_due())
+        except TimeoutError:
+            log.warning("note is late", extra={"facts": {"release": release_id}})
+        return self._notes.read(release_id)
+
+    async def _write(self, release_id: ReleaseId) -> None:
+        release = self._store.release(release_id)
+        if release is None or release_id not in self._store.notes_due():
+            return
+        again = await self._read_excerpts(release)
+        if self._store.release(release_id) != release:
+            self.due(release_id)  # it went on meanwhile: this note would be old before it is read
+            return
+        self._notes.write(release_id, *self._rendered(release, again))
+        self._store.note_written(release_id)
+        async with self._written:
+            self._written.notify_all()
+
+    def _rendered(self, release: Release, again: ReadAgain) -> tuple[str, dict[str, Any]]:
+        """The note for people and for programs, of the same facts."""
+        history, source = self._store.transitions(release.id), self._source()
+        where = {"journalctl_directory": source.directory, "journalctl_namespace": source.namespace}
+        return (
+            render_note(release, transitions=history, excerpts=again, **where),
+            note_record(release, transitions=history, excerpts=again, **where),
+        )
