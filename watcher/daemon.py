@@ -37,6 +37,7 @@ from watcher.core.messages import (
     QueueReviewed,
     QueueRollback,
     ReaderRestarted,
+    RollbackObserved,
     SettingsLoaded,
     WriteNote,
 )
@@ -173,17 +174,32 @@ class Daemon:
             if not busy:
                 self._rollback_due.clear()
                 continue
-            for observed in self._rollback.observe(busy):
+            for observed in self._observed(busy):
                 await self._desk.ask(observed)
             await self._rest(OBSERVE_SECONDS)
 
     async def _review_queue(self) -> None:
         while not self.stopping():
             queued = self._with_rollback(RollbackState.QUEUED)
-            unclaimed = tuple(one for one in queued if one not in self._rollback.claimed(queued))
+            unclaimed = self._unclaimed(queued)
             if unclaimed:
                 await self._desk.ask(QueueReviewed(at=wall_clock(), unclaimed=unclaimed))
             await self._rest(REVIEW_SECONDS)
+
+    def _observed(self, busy: tuple[ReleaseId, ...]) -> list[RollbackObserved]:
+        try:
+            return self._rollback.observe(busy)
+        except RollbackError as error:  # looked at again in a moment
+            log.error("rollbacks can't be observed", extra={"facts": {"why": error.message}})
+            return []
+
+    def _unclaimed(self, queued: tuple[ReleaseId, ...]) -> tuple[ReleaseId, ...]:
+        try:
+            claimed = self._rollback.claimed(queued)
+        except RollbackError as error:  # looked at again at the next review
+            log.error("rollback claims can't be read", extra={"facts": {"why": error.message}})
+            return ()
+        return tuple(one for one in queued if one not in claimed)
 
     async def _notify(self, notifier: Notifier) -> None:
         """Tell the service manager: ready once, then alive as long as decisions go through."""

@@ -72,10 +72,16 @@ def test_an_unsafe_id_is_refused() -> None:
     assert (RefusalCode.BAD_REQUEST, "'../etc' is no release id") == (refused.code, refused.message)
 
 
-@pytest.mark.parametrize("window", ["30s", "10s", "0s"])
-def test_a_window_that_ends_before_it_has_settled_is_refused(window: str) -> None:
-    """Nothing could ever be held against such a release."""
+@pytest.mark.parametrize(("window", "settle"), [("31s", "30s"), ("30s", "3s"), ("10s", "1s")])
+def test_a_window_of_its_own_that_settle_would_fill_settles_in_a_tenth(window: str, settle: str) -> None:
+    """Else nothing could ever be held against such a release."""
     story = play(configured(policy(settle="30s")), release(replace(request(), window=span(window))))
+    assert span(settle) == story.last.record.policy.release.settle
+
+
+def test_a_window_too_short_to_see_anything_is_refused() -> None:
+    """Less than a second is a mistake."""
+    story = play(configured(policy(settle="30s")), release(replace(request(), window=span("999ms"))))
     assert RefusalCode.BAD_REQUEST is _refusal(story).code
 
 

@@ -99,7 +99,10 @@ def _bare() -> Release:
     )
 
 
-@pytest.mark.parametrize("release", [_failed(), _bare()], ids=["failed", "bare"])
+FAILED, BARE = _failed(), _bare()
+
+
+@pytest.mark.parametrize("release", [FAILED, BARE], ids=["failed", "bare"])
 def test_every_key_of_the_contract_is_there_in_any_phase(release: Release) -> None:
     """Scripts may rely on each key, and on a text that is JSON."""
     shown = json.loads(json.dumps(shown_release(release)))
@@ -110,7 +113,7 @@ def test_every_key_of_the_contract_is_there_in_any_phase(release: Release) -> No
 
 def test_failed_release_is_shown_with_its_arithmetic() -> None:
     """Words, numbers and instants of the record, exactly."""
-    shown = json.loads(json.dumps(shown_release(_failed())))
+    shown = json.loads(json.dumps(shown_release(FAILED)))
     assert ["5 error matches in 42s, limit 5 in 2m"] == shown["reasons"]
     assert ["matches"] == shown["reason_codes"]
     assert ("2026-11-23T23:30:00.123456Z", "2026-11-23T23:45:00.123456Z") == (shown["started_at"], shown["ends_at"])
@@ -126,7 +129,7 @@ def test_failed_release_is_shown_with_its_arithmetic() -> None:
 
 def test_what_is_not_known_is_null_and_never_zero() -> None:
     """What nobody measured does not look like a measurement."""
-    shown = shown_release(_bare())
+    shown = shown_release(BARE)
     for key in ("runs", "baseline", "verdict", "previous", "started_at", "settles_at", "ends_at", "ended_at", "backup"):
         assert shown[key] is None, key
     assert shown["rollback"]["command"] is None

@@ -80,7 +80,7 @@ def _oracle(journal: Path) -> dict[str, int]:
     argv = [
         "journalctl",
         "--directory",
-        journal,
+        str(journal),
         "-u",
         "import@*.service",
         "-o",

@@ -115,7 +115,7 @@ def test_archived_file_that_goes_on(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_fast_reading_equals_careful_reading(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the files look like, batches read fast bring what reading entry by entry brings."""
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     for part in range(chance.randint(1, 4)):
         at, entries = T0 + chance.randint(0, 1000), []
         for k in range(chance.randint(1, 3000)):

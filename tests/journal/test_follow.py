@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import time
 from pathlib import Path
+from typing import Self
 
 import pytest
 from systemd._reader import _Reader
@@ -29,7 +30,7 @@ class Reader:
         self.follower = Follower(source, [JOB], position=position, clock=now, make=make)
         self.all: Reading | None = None
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -191,9 +192,7 @@ def test_entry_that_vanished(directory: Path) -> None:
     position = position_at(directory, 89)
     old.unlink()
     with Reader(directory, position.to_text()) as reader:
-        expected = Gap(
-            reason=GapReason.CURSOR, since=Usec(T0 + 89 * STEP), until=Usec(T0 + 150 * STEP), entries=60
-        )
+        expected = Gap(reason=GapReason.CURSOR, since=Usec(T0 + 89 * STEP), until=Usec(T0 + 150 * STEP), entries=60)
         assert (50, (expected,)) == (reader.to_tail().entries, reader.to_tail().gaps)
 
 
@@ -362,8 +361,13 @@ def test_entry_read_while_it_is_written(directory: Path) -> None:
     with LiveWriter(directory / "live.journal") as writer, Reader(directory) as reader:
         reader.to_tail()
         writer.say(Line(at=now(), message="error 1"), Line(at=now() + 1, message=None))
-        waiting = []
-        eventually(lambda: waiting.append(reader.step().entries) is None and sum(waiting) == 2)
+        waiting: list[int] = []
+
+        def took_both() -> bool:
+            waiting.append(reader.step().entries)
+            return sum(waiting) == 2
+
+        eventually(took_both)
         assert [1, 1] == [entries for entries in waiting if entries]
         assert 1 == len(reader.to_tail().matches)
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.journal.written import JOB, T0, Line, LiveWriter, lines, write
 from watcher.core.duration import Usec
-from watcher.journal.position import Position
+from watcher.journal.position import Position, Spot
 from watcher.journal.reading import Reading
 from watcher.journal.source import Source
 from watcher.journal.wire import (
@@ -70,8 +70,9 @@ class Child:
 def reading(plan: Plan, **environment: str) -> Iterator[Child]:
     """A reader process at work; nothing of it is left afterwards."""
     command = [sys.executable, "-m", "watcher.journal.process"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, env=os.environ | environment, **pipes) as process:
+    with subprocess.Popen(
+        command, env=os.environ | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
         child = Child(process)
         child.send(encode_plan(plan))
         try:
@@ -205,7 +206,8 @@ def test_probing_tells_each_step(tmp_path: Path) -> None:
     """A probing reader says where it is before each entry, until it has reached the tail."""
     write(tmp_path, "system", lines(20))
     with reading(plan(tmp_path, from_head=True, probe=True)) as child:
-        spots, entries = [], 0
+        spots: list[Spot | None] = []
+        entries = 0
         while not entries or spots[-1] is not None:
             message = child.next()
             if isinstance(message, Announced):

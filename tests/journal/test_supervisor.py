@@ -1,23 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
-from tests.journal.supervised import Daemon, daemon, eventually
+from tests.journal.supervised import daemon, eventually
 from tests.journal.written import JOB, LiveWriter, lines, write
 from watcher.core.names import JobName
 from watcher.journal.source import Source
-from watcher.journal.supervisor import Supervisor
 from watcher.journal.wire import Plan
 
 
@@ -158,7 +153,7 @@ asyncio.run(main())
 
 
 def test_daemon_that_is_killed(tmp_path: Path) -> None:
-    """kill -9 of the daemon ends the reader as well, at once."""
+    """Kill -9 of the daemon ends the reader as well, at once."""
     command = [sys.executable, "-c", ORPHAN, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -71,7 +71,12 @@ def test_plan_survives_the_pipe() -> None:
     """A plan with everything in it is the same on the other side."""
     spots = (Spot(cursor="s=1", stepping=True), Spot(cursor="s=2", stepping=False))
     plan = Plan(
-        source=Source(directory="/some where"), jobs=(JOB, OTHER), position="text", probe=True, pinned=spots, poll=Usec(7)
+        source=Source(directory="/some where"),
+        jobs=(JOB, OTHER),
+        position="text",
+        probe=True,
+        pinned=spots,
+        poll=Usec(7),
     )
     assert plan == decode_plan(encode_plan(plan))
     first_start = Plan(source=Source(namespace="x"), jobs=())

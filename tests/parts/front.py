@@ -56,7 +56,9 @@ class MemoryFront:
 
     def take(self, event: Event) -> Answer | None:
         """Decide, adopt, and wake who waits for a release."""
-        decision = decide(self.state, event)
+        about = getattr(event, "release", None) or getattr(getattr(event, "request", None), "id", None)
+        known = self.state if about is None else self.state.with_release(self.records.get(about))
+        decision = decide(known, event)
         self.state = decision.state
         self.records |= {one.id: one for one in decision.changed}
         if decision.changed:

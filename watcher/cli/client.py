@@ -53,7 +53,7 @@ class LostError(WatcherError):
 
 
 class RefusedError(WatcherError):
-    """The daemon's own refusal; `kind` is the last word of its `type`, `problems` every single fault if it names them."""
+    """The daemon's own refusal; `kind` is the last word of its `type`, `problems` every fault if it names them."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         detail = problem.get("detail") or problem.get("title") or f"the daemon answered {status}"

@@ -44,9 +44,13 @@ class UsageError(WatcherError):
 
 
 class BackupError(WatcherError):
-    """The job's backup command failed: nothing was registered."""
+    """The job's backup command failed: nothing was registered. `output` is its end, safe to show."""
 
     exit_code = FAILED
+
+    def __init__(self, message: str, *, hint: str = "", output: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = output
 
 
 def exit_code(error: WatcherError) -> int:

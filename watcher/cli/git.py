@@ -1,58 +1,88 @@
-"""What a git repository says of the release that is checked out in it: version, reason, files.
-
-Knows git's command line; nothing that it prints is run or trusted to be short.
-"""
+"""What a git checkout says of the release in it: version, reason, files. Reads only."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from watcher.cli.exits import UsageError
-from watcher.cli.process import read
+from watcher.cli import exits
+from watcher.cli.command import ask, plain_environment, whole_text
+from watcher.core.errors import WatcherError
 
-_LONGEST_VERSION, _LONGEST_REASON = 200, 2000
+MOST_FILES, MOST_BYTES = 1000, 24 * 1024
+LONGEST_PATH, LONGEST_REASON = 500, 2000
+_EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+"""git's name of a tree without files: what a first commit is compared with."""
+
+
+class GitError(WatcherError):
+    """git can't tell."""
+
+    exit_code = exits.USAGE
 
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
-    """The release as the repository knows it; `files` are those that changed since the previous one."""
+    """A git repository whose HEAD is what is released."""
 
-    version: str
-    reason: str
-    files: tuple[str, ...]
+    directory: Path
 
+    @classmethod
+    def at(cls, directory: Path) -> Checkout:
+        """The checkout in `directory`.
 
-def look(directory: str, previous: str | None) -> Checkout:
-    """Ask the repository at `directory`; `previous` is the version before, if it is one that git knows.
+        Raises GitError when there is none, or it has no commit.
+        """
+        checkout = cls(directory)
+        checkout._tell("rev-parse", "--git-dir")
+        if checkout._commit("HEAD") is None:
+            raise GitError(f"{directory}: the repository has no commit yet", hint="commit first, or give --version")
+        return checkout
 
-    Raises UsageError: no repository, no commit, or no git.
-    """
-    version = _ask(directory, "describe", "--always", "--tags", "--dirty").strip()
-    reason = _ask(directory, "log", "-1", "--format=%s", "HEAD").strip()
-    return Checkout(version[:_LONGEST_VERSION], reason[:_LONGEST_REASON], _files(directory, previous))
+    def version(self) -> str:
+        """The nearest tag, how far it is, the commit, and `-dirty` when files differ from it."""
+        return self._tell("describe", "--tags", "--always", "--dirty").strip()
 
+    def subject(self) -> str:
+        """The first line of HEAD's message."""
+        return self._tell("log", "-1", "--no-show-signature", "--format=%s").strip()[:LONGEST_REASON]
 
-def _files(directory: str, previous: str | None) -> tuple[str, ...]:
-    """What changed since `previous`; where git knows no such version, what the last commit changed."""
-    base = next((one for one in (previous, "HEAD^") if one is not None and _is_commit(directory, one)), None)
-    if base is None:
-        names = _ask(directory, "ls-tree", "-r", "-z", "--name-only", "HEAD")
-    else:
-        names = _ask(directory, "diff", "-z", "--name-only", "--no-renames", "--end-of-options", base, "HEAD")
-    return tuple(name for name in names.split("\0") if name)
+    def changed_files(self, *, since: str | None) -> tuple[tuple[str, ...], int]:
+        """The files that changed since a version that names a commit, else since the commit before HEAD.
 
+        As many as a release can name, and the number of those left out.
+        """
+        before = None if since is None else self._commit(since.removesuffix("-dirty"))
+        base = before or self._commit("HEAD^") or _EMPTY_TREE
+        told = self._output("diff", "--name-only", "--no-ext-diff", "--no-renames", "-z", base, "HEAD", "--")
+        every = [whole_text(name) for name in told.split(b"\0") if name]
+        kept: list[str] = []
+        room = MOST_BYTES
+        for name in every[:MOST_FILES]:
+            room -= len(name.encode()) + 4
+            if room < 0:
+                break
+            if len(name) <= LONGEST_PATH:
+                kept.append(name)
+        return tuple(kept), len(every) - len(kept)
 
-def _is_commit(directory: str, name: str) -> bool:
-    code, _, _ = read(
-        ["git", "-C", directory, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"]
-    )
-    return code == 0
+    def _commit(self, name: str) -> str | None:
+        code, told, _ = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+        return whole_text(told).strip() if code == 0 else None
 
+    def _tell(self, *words: str) -> str:
+        return whole_text(self._output(*words))
 
-def _ask(directory: str, *arguments: str) -> str:
-    code, output, errors = read(["git", "-C", directory, *arguments])
-    if code != 0:
-        why = errors.splitlines()[-1] if errors else f"git {arguments[0]} exited {code}"
-        hint = "--git wants a directory inside a git repository with at least one commit"
-        raise UsageError(f"--git {directory}: {why}", hint=hint)
-    return output.decode("utf-8", "replace")
+    def _output(self, *words: str) -> bytes:
+        code, told, trouble = self._git(*words)
+        if code != 0:
+            first = trouble.strip().split("\n")[0].removeprefix("fatal: ")
+            hint = "give the directory of the checkout, or --version instead of --git"
+            raise GitError(f"{self.directory}: {first or f'git {words[0]} ended with {code}'}", hint=hint)
+        return told
+
+    def _git(self, *words: str) -> tuple[int, bytes, str]:
+        try:
+            return ask(("git", "-C", str(self.directory), *words), plain_environment())
+        except OSError as error:
+            raise GitError(f"git: {error.strerror}", hint="install git, or give --version instead of --git") from error

@@ -9,11 +9,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
 from watcher import __version__
-from watcher.cli import check, exits, pause, release, reload, replay, run, schema, status
+from watcher.cli import exits
 from watcher.cli.exits import UsageError, exit_code
 from watcher.cli.output import report
 from watcher.core.errors import WatcherError
@@ -32,7 +33,19 @@ _EXAMPLES = """examples:
 Exit codes: 64 usage, 69 no daemon, 70 internal, 75 try again, 77 not permitted, 78 configuration, 130 interrupted;
 those of a verdict: `watcher release wait --help`.
 """
-_VERBS = (run, check, reload, status, release, pause, replay, schema)
+_VERBS = {
+    "run": "run",
+    "check": "check",
+    "reload": "reload",
+    "status": "status",
+    "release": "release",
+    "pause": "pause",
+    "resume": "pause",
+    "replay": "replay",
+    "schema": "schema",
+}
+"""Each verb's file; only that one is loaded."""
+_WITH_VALUE = frozenset({"--config", "--state-dir", "--socket", "-o", "--output"})
 _SHOWN = 500
 _BROKEN_PIPE = 141
 
@@ -70,7 +83,8 @@ def main(argv: Sequence[str]) -> int:
     own = argv[: argv.index("--")] if "--" in argv else argv
     is_json, is_verbose = _asks_for_json(own), any(word in ("-v", "--verbose") for word in own)
     try:
-        args = parser().parse_args(argv)
+        # argparse hands `JOB --version V -- CMD` to nobody: a command of `exec` is kept away from it
+        args = parser(_verb_of(own)).parse_args(own if "exec" in own else argv)
         args.tail = argv[len(own) + 1 :] if len(own) < len(argv) else None
         code: int = args.run(args)
     except _Shown:
@@ -88,8 +102,8 @@ def main(argv: Sequence[str]) -> int:
     return code
 
 
-def parser() -> argparse.ArgumentParser:
-    """The options of every verb; the common ones may stand before or after it."""
+def parser(verb: str | None = None) -> argparse.ArgumentParser:
+    """The options of one verb, or of all; the common ones may stand before or after it."""
     whole = _Parser(
         prog="watcher",
         description=_EXAMPLES,
@@ -100,9 +114,21 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"watcher {__version__}")
     verbs = whole.add_subparsers(title="verbs", metavar="VERB", required=True)
     common = _common(suppressed=True)
-    for verb in _VERBS:
-        verb.add(verbs, common)
+    wanted = [_VERBS[verb]] if verb in _VERBS else dict.fromkeys(_VERBS.values())
+    for name in wanted:
+        import_module(f"watcher.cli.{name}").add(verbs, common)
     return whole
+
+
+def _verb_of(words: Sequence[str]) -> str | None:
+    """The first word that is neither an option nor an option's value; it may be no verb at all."""
+    rest = iter(words)
+    for word in rest:
+        if word in _WITH_VALUE:
+            next(rest, None)
+        elif not word.startswith("-"):
+            return word
+    return None
 
 
 def _common(*, suppressed: bool) -> argparse.ArgumentParser:
@@ -117,8 +143,8 @@ def _common(*, suppressed: bool) -> argparse.ArgumentParser:
     options.add_argument("--state-dir", type=Path, metavar="DIR", default=default(None), help="run by hand: all state")
     options.add_argument("--socket", type=Path, metavar="PATH", default=default(None), help="the control socket")
     options.add_argument("-o", "--output", choices=("text", "json"), default=default("text"), help="default: text")
-    options.add_argument("--no-color", action="store_true", default=default(False), help="as NO_COLOR=1")
-    options.add_argument("-v", "--verbose", action="store_true", default=default(False), help="tell more")
+    options.add_argument("--no-color", action="store_true", default=default(value=False), help="as NO_COLOR=1")
+    options.add_argument("-v", "--verbose", action="store_true", default=default(value=False), help="tell more")
     return common
 
 

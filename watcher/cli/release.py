@@ -1,162 +1,134 @@
-"""`watcher release …`: register a release, wait for it, look at it, decide about it."""
+"""`watcher release …`: the options of its verbs; what they do is in `release_*.py`, loaded when it is asked for."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-from watcher.cli import exits
-from watcher.cli.output import output_of
-
-_RELEASE = """examples:
-  id=$(watcher release start import --version 2.4.1 --reason "faster parser")
-  watcher release wait "$id"                  0 passed, 1 rolled back, 2 a person must act, 3 inconclusive
-  watcher release exec import --version 2.4.1 -- make deploy
+_EXAMPLES = """examples:
+  id=$(watcher release start import --version 2.4.1 --previous 2.4.0 --reason "faster parser")
+  watcher release wait "$id" --timeout 20m
+  watcher release exec import --git . -- make deploy       around the command that deploys
   watcher release list --job import
   watcher release note "$id"
+  watcher release rollback "$id" --reason "seen by the on-call"
 """
 _START = """examples:
-  watcher release start import --version 2.4.1 --previous 2.4.0 --reason "faster parser" --owner data-team
-  watcher release start import --git /srv/import          version, reason and files from the checkout
-  watcher release start import --version 2.4.1 --prepare  the clock starts with `watcher release deployed ID`
-Prints the id. With the same --id and the same content it is safe to run again. The job's `backup` command runs first;
-if it fails, nothing is registered (exit code 1).
+  watcher release start import --version 2.4.1 --previous 2.4.0
+  watcher release start import --git /srv/import           version, reason and files from the repository
+  watcher release start import --version 2.4.1 --prepare   the clock starts with `watcher release deployed ID`
+
+Prints the id. The job's backup command runs first; if it fails, nothing is registered: exit code 1.
 """
 _EXEC = """examples:
   watcher release exec import --version 2.4.1 -- make deploy
-Registers the release, runs the command, starts the clock when it has succeeded, and waits for the verdict. If the command
-fails, the release is cancelled and the exit code is the command's own; else the exit codes are those of `wait`.
+  watcher release exec import --git . --timeout 20m -- ./deploy.sh --fast
+
+Prepares the release, runs the command, starts the clock, waits. If the command fails, the release is cancelled and its
+own exit code is returned; otherwise the codes are those of `watcher release wait`.
 """
 _WAIT = """examples:
-  watcher release wait import-20261123-220000-4f1c --timeout 20m
-Exit codes: 0 passed, 1 failed and rolled back, 2 failed and a person must act, 3 inconclusive, 4 superseded or cancelled,
-124 the wait timed out.
+  watcher release wait import-20261123-1
+  watcher release wait import-20261123-1 --timeout 20m
+
+Exit codes: 0 passed, 1 failed and rolled back, 2 failed and a person must act, 3 inconclusive,
+4 superseded or cancelled, 124 the wait timed out. A restart of the daemon does not end the wait.
 """
 _DECISIONS = {
     "pass": "end the window: the release is good",
-    "fail": "end the window: the release is bad; its mode decides about the rollback",
-    "extend": "let the window be longer",
-    "cancel": "stop judging, or let go of a rollback that is held",
-    "rollback": "run the rollback now, once for ever",
+    "fail": "end the window: the release is bad; its rollback follows as the mode says",
+    "extend": "make the window longer",
+    "cancel": "stop judging the release, or drop its held rollback",
+    "rollback": "roll back now, also where it is held",
 }
+_DEFAULT_LIMIT = 50
+
+Run = Callable[[argparse.Namespace], int]
 
 
 def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
-    """Register the noun with all of its verbs."""
-    noun = _parser(subparsers, common, "release", "register, wait for, look at and decide about releases", _RELEASE)
-    verbs = noun.add_subparsers(title="verbs", metavar="VERB", required=True)
-    start = _parser(verbs, common, "start", "register a release and open its watch window", _START)
-    _add_facts(start)
-    start.add_argument("--prepare", action="store_true", help="do not start the clock yet")
-    start.set_defaults(run=_later("release_start", "start"))
-    deployed = _parser(verbs, common, "deployed", "start the clock of a prepared release", _RELEASE)
-    deployed.add_argument("id", metavar="ID")
-    deployed.set_defaults(run=_later("release_start", "deployed"))
-    execute = _parser(verbs, common, "exec", "register, deploy with a command, and wait", _EXEC)
-    _add_facts(execute)
-    execute.add_argument("--timeout", metavar="D", help="how long to wait for the verdict")
-    execute.add_argument("command", nargs="*", metavar="-- CMD", help="the command that deploys, with its arguments")
-    execute.set_defaults(run=_later("release_start", "execute"))
-    wait = _parser(verbs, common, "wait", "wait for the end of a release and of its rollback", _WAIT)
+    """Register the verb and its own verbs."""
+    parser = _parser(subparsers, common, "release", "register releases, wait for them, decide about them", _EXAMPLES)
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_start(verbs, common)
+    _add_exec(verbs, common)
+    _add_one(verbs, common, "deployed", "start the clock of a prepared release", _later("release_decide", "deployed"))
+    wait = _parser(verbs, common, "wait", "wait for the end, showing progress", _WAIT)
     wait.add_argument("id", metavar="ID")
-    wait.add_argument("--timeout", metavar="D", help="give up after this time, with exit code 124")
-    wait.set_defaults(run=_later("release_wait", "wait"))
-    _add_views(verbs, common)
+    _add_timeout(wait)
+    wait.set_defaults(run=_later("release_wait", "run"))
+    _add_list(verbs, common)
+    _add_one(verbs, common, "show", "everything that is known of a release", _later("release_show", "show"))
+    _add_one(verbs, common, "note", "the final note", _later("release_show", "note"))
     for verb, what in _DECISIONS.items():
         _add_decision(verbs, common, verb, what)
 
 
-def _add_facts(parser: argparse.ArgumentParser) -> None:
+def _add_start(verbs: Any, common: argparse.ArgumentParser) -> None:
+    parser = _parser(verbs, common, "start", "register a release and open its watch window", _START)
+    _add_registration(parser)
+    parser.add_argument("--prepare", action="store_true", help="checks now, the clock starts with `deployed`")
+    parser.set_defaults(run=_later("release_start", "run"))
+
+
+def _add_exec(verbs: Any, common: argparse.ArgumentParser) -> None:
+    parser = _parser(verbs, common, "exec", "prepare, run a command, start the clock, wait", _EXEC)
+    _add_registration(parser)
+    _add_timeout(parser)
+    parser.add_argument("command", nargs="*", metavar="-- CMD", help="the command that deploys, with its own options")
+    parser.set_defaults(run=_later("release_exec", "run"), prepare=True)
+
+
+def _add_registration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("job", metavar="JOB")
-    parser.add_argument("--version", metavar="V", help="what is deployed; left out, --git tells it")
-    parser.add_argument("--previous", metavar="V", help="what it replaces; default: the job's last version that passed")
-    parser.add_argument("--id", metavar="ID", help="an id of your own, which makes registering again harmless")
-    parser.add_argument("--reason", metavar="T", help="why it is released")
-    parser.add_argument("--owner", metavar="O", help="who answers for it; default: the job's owner")
-    parser.add_argument("--window", metavar="D", help="length of the watch window; default: the job's")
-    parser.add_argument("--mode", choices=("observe", "ask", "rollback"), help="default: the job's")
-    parser.add_argument("--rollback-note", metavar="T", help="what to know before rolling back")
-    parser.add_argument("--file", metavar="PATH", nargs="+", action="extend", default=[], help="files that it touches")
-    parser.add_argument("--git", metavar="DIR", help="take version, reason and files from this checkout")
+    parser.add_argument("--version", metavar="V", help="what is deployed; may be left out with --git")
+    parser.add_argument("--previous", metavar="V", help="what it replaces; default: the last version that passed")
+    parser.add_argument("--id", metavar="ID", help="default: a new one; the same id and content is the same release")
+    parser.add_argument("--reason", metavar="T", help="what changes, and why")
+    parser.add_argument("--owner", metavar="O", help="whom to ask; default: the job's owner")
+    parser.add_argument("--window", metavar="D", help="how long it is watched; default: the job's window")
+    parser.add_argument("--mode", metavar="M", help="observe, ask or rollback; default: the job's mode")
+    parser.add_argument("--rollback-note", metavar="T", help="what whoever rolls back should know")
+    parser.add_argument(
+        "--file", dest="files", nargs="+", action="extend", metavar="PATH", help="a file that changes; may be repeated"
+    )
+    parser.add_argument("--git", type=Path, metavar="DIR", help="version, reason and files from this repository")
 
 
-def _add_views(verbs: Any, common: argparse.ArgumentParser) -> None:
-    listing = _parser(verbs, common, "list", "the newest releases", _RELEASE)
-    listing.add_argument("--job", metavar="JOB", help="of this job only")
-    listing.add_argument("--limit", type=int, default=20, metavar="N", help="default: 20")
-    listing.set_defaults(run=show_list)
-    for verb, what, run in (("show", "everything about a release", show), ("note", "its final note", show_note)):
-        parser = _parser(verbs, common, verb, what, _RELEASE)
-        parser.add_argument("id", metavar="ID")
-        parser.set_defaults(run=run)
+def _add_list(verbs: Any, common: argparse.ArgumentParser) -> None:
+    examples = "examples:\n  watcher release list\n  watcher release list --job import --limit 5 -o json\n"
+    parser = _parser(verbs, common, "list", "the newest releases first", examples)
+    parser.add_argument("--job", metavar="JOB", help="of this job only")
+    parser.add_argument("--limit", type=int, metavar="N", default=_DEFAULT_LIMIT, help="at most so many; default: 50")
+    parser.set_defaults(run=_later("release_show", "list_releases"))
 
 
 def _add_decision(verbs: Any, common: argparse.ArgumentParser, verb: str, what: str) -> None:
-    parser = _parser(verbs, common, verb, what, f"example:\n  watcher release {verb} ID --reason 'looked at it'\n")
+    by = " --by 15m" if verb == "extend" else ""
+    examples = f'examples:\n  watcher release {verb} import-20261123-1{by} --reason "seen by the on-call"\n'
+    parser = _parser(verbs, common, verb, what, examples)
     parser.add_argument("id", metavar="ID")
-    parser.add_argument("--reason", required=True, metavar="T", help="why; it stands in the record with your name")
-    if verb == "extend":
-        parser.add_argument("--by", required=True, metavar="D", help="how much longer")
-    parser.set_defaults(run=decide, verb=verb)
+    parser.add_argument("--reason", required=True, metavar="T", help="why; it stands in the final note, with your name")
+    if by:
+        parser.add_argument("--by", required=True, metavar="D", help="how much longer, as in 15m")
+    parser.set_defaults(run=_later("release_decide", "decide"), judgement=verb, by=None)
 
 
-def show_list(args: argparse.Namespace) -> int:
-    """The newest releases, a line each."""
-    from watcher.cli.reaching import client_of, query_of  # noqa: PLC0415 - loads the client only when it is needed
-    from watcher.cli.release_lines import table  # noqa: PLC0415 - the same
-
-    answer, output = client_of(args).read(query_of(args.job, args.limit)).json, output_of(args)
-    output.data(answer, table(answer["releases"], output) if answer["releases"] else [])
-    return exits.OK
+def _add_one(verbs: Any, common: argparse.ArgumentParser, verb: str, what: str, run: Run) -> None:
+    parser = _parser(verbs, common, verb, what, f"examples:\n  watcher release {verb} import-20261123-1\n")
+    parser.add_argument("id", metavar="ID")
+    parser.set_defaults(run=run)
 
 
-def show(args: argparse.Namespace) -> int:
-    """Everything about one release."""
-    from watcher.cli.reaching import address_of, client_of  # noqa: PLC0415 - as above
-    from watcher.cli.release_lines import details  # noqa: PLC0415 - as above
-
-    release, output = client_of(args).read(address_of(args.id)).json, output_of(args)
-    output.data(release, details(release, output))
-    return exits.OK
+def _add_timeout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--timeout", metavar="D", help="wait no longer than this, as in 20m: exit code 124")
 
 
-def show_note(args: argparse.Namespace) -> int:
-    """The final note, as Markdown; in JSON under `note`."""
-    from watcher.cli.reaching import address_of, client_of  # noqa: PLC0415 - as above
-
-    text = client_of(args).read(address_of(args.id, "note")).body.decode("utf-8", "replace")
-    output_of(args).data({"schema": 1, "id": args.id, "note": text}, [text.rstrip("\n")])
-    return exits.OK
-
-
-def decide(args: argparse.Namespace) -> int:
-    """A person's decision about a release."""
-    from watcher.cli.reaching import address_of, client_of  # noqa: PLC0415 - as above
-    from watcher.cli.release_lines import headline  # noqa: PLC0415 - as above
-
-    body = {"reason": args.reason, "by": getattr(args, "by", None)}
-    release, output = client_of(args).change(address_of(args.id, args.verb), body).json, output_of(args)
-    output.data(release, [headline(release, output)])
-    return exits.OK
-
-
-def _later(module: str, function: str) -> Callable[[argparse.Namespace], int]:
-    """The verb of another file, which is loaded when the verb is run."""
-
-    def run(args: argparse.Namespace) -> int:
-        from importlib import import_module  # noqa: PLC0415 - that is the point
-
-        code: int = getattr(import_module(f"watcher.cli.{module}"), function)(args)
-        return code
-
-    return run
-
-
-def _parser(
-    subparsers: Any, common: argparse.ArgumentParser, verb: str, what: str, examples: str
-) -> argparse.ArgumentParser:
-    parser: argparse.ArgumentParser = subparsers.add_parser(
+def _parser(subparsers: Any, common: argparse.ArgumentParser, verb: str, what: str, examples: str) -> Any:
+    return subparsers.add_parser(
         verb,
         parents=[common],
         help=what,
@@ -164,4 +136,13 @@ def _parser(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    return parser
+
+
+def _later(module: str, function: str) -> Run:
+    """The function, its module loaded when it is called: no verb pays for another one."""
+
+    def run(args: argparse.Namespace) -> int:
+        code: int = getattr(import_module(f"watcher.cli.{module}"), function)(args)
+        return code
+
+    return run

@@ -1,99 +1,85 @@
-"""`watcher release start`, `deployed` and `exec`: what a release script calls."""
+"""`watcher release start`: a backup first, where the job has one, then the registration."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from watcher.cli import exits
-from watcher.cli.client import Client
+from watcher.cli.client import Client, RefusedError
 from watcher.cli.exits import BackupError, UsageError
 from watcher.cli.output import LINE, Output, output_of
-from watcher.cli.process import capture, run_here
-from watcher.cli.reaching import address_of, client_of
-from watcher.cli.release_lines import headline
-from watcher.cli.release_wait import wait_for
-from watcher.clock import wall_clock
+from watcher.cli.reaching import address_of, client_of, query_of
 from watcher.core.shell import command_line
-from watcher.core.text import shown
+from watcher.core.text import last_lines, shown
 
-_SHOWN = 64
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What the checkout adds to the options."""
-
-    version: str
-    reason: str
-    files: tuple[str, ...]
+_OUTPUT_LINES = 20
 
 
-def start(args: argparse.Namespace) -> int:
-    """Register a release and print its id."""
-    client, output = client_of(args), output_of(args)
-    release = _register(args, client, output, prepare=args.prepare)
-    output.data(release, [release["id"]])
+def run(args: argparse.Namespace) -> int:
+    """Register, and print the id."""
+    output = output_of(args)
+    found = register(args, client_of(args), output)
+    output.data(found, [shown(found["id"], limit=LINE)])
     return exits.OK
 
 
-def deployed(args: argparse.Namespace) -> int:
-    """Start the clock of a prepared release."""
-    release, output = client_of(args).change(address_of(args.id, "deployed"), {}).json, output_of(args)
-    output.data(release, [headline(release, output)])
-    return exits.OK
+def register(args: argparse.Namespace, client: Client, output: Output) -> dict[str, Any]:
+    """The release as the daemon shows it.
 
-
-def execute(args: argparse.Namespace) -> int:
-    """Register, run the command that deploys, start the clock, wait; the exit code tells which of them ended it."""
-    command = args.tail or args.command
-    if not command:
-        raise UsageError(
-            "exec needs the command that deploys", hint="put it after `--`: … --version 2.4.1 -- make deploy"
-        )
-    client, output = client_of(args), output_of(args)
-    release = _register(args, client, output, prepare=True)
-    output.message(f"release {release['id']} is prepared")
-    code = run_here(command)
-    if code != exits.OK:
-        reason = f"the deploying command ended with exit code {code}"
-        client.change(address_of(release["id"], "cancel"), {"reason": reason})
-        output.message(f"release {release['id']} is cancelled: {reason}")
-        return code
-    client.change(address_of(release["id"], "deployed"), {})
-    return wait_for(client, release["id"], output, timeout=args.timeout)
-
-
-def _register(args: argparse.Namespace, client: Client, output: Output, *, prepare: bool) -> dict[str, Any]:
-    facts = _facts(args)
-    backup = None if _is_registered(args, client) else _back_up(args.job, client, output)
-    body = {
-        "job": args.job,
-        "version": facts.version,
-        "id": args.id,
-        "previous": args.previous,
-        "owner": args.owner,
-        "reason": facts.reason,
-        "rollback_note": args.rollback_note,
-        "files": list(facts.files) or None,
-        "mode": args.mode,
-        "window": args.window,
-        "prepare": prepare,
-        "backup": backup,
+    Raises UsageError, BackupError (nothing was registered), GitError, and what the client raises.
+    """
+    body: dict[str, Any] = {
+        name: getattr(args, name)
+        for name in ("job", "version", "previous", "id", "reason", "owner", "window", "mode", "rollback_note", "files")
     }
-    return client.change("/api/v1/releases", body).json
+    if args.git is not None:
+        _ask_git(body, args, client, output)
+    if body["version"] is None:
+        raise UsageError("a release needs a version", hint="give --version V, or --git DIR")
+    backup = _backup_command(client, args.job)
+    if backup and not _is_known(client, args.id):
+        body["backup"] = _run_backup(backup, output)
+    return client.change("/api/v1/releases", {**body, "prepare": args.prepare or None}).json
 
 
-def _is_registered(args: argparse.Namespace, client: Client) -> bool:
-    """Whether a release of the given id is there already: its backup was made when it came."""
-    if args.id is None:
-        return False
-    from watcher.cli.client import RefusedError  # noqa: PLC0415 - for this one question
+def _ask_git(body: dict[str, Any], args: argparse.Namespace, client: Client, output: Output) -> None:
+    """Fill in what the command line leaves open."""
+    from watcher.cli.git import Checkout  # noqa: PLC0415 - starts processes: slow to load
 
+    checkout = Checkout.at(args.git)
+    if body["version"] is None:
+        body["version"] = checkout.version()
+    if body["reason"] is None:
+        body["reason"] = checkout.subject()
+    if body["files"] is None:
+        files, left_out = checkout.changed_files(since=args.previous or _last_version(client, args.job))
+        body["files"] = list(files)
+        if left_out:
+            output.message(f"{args.git}: {left_out} more files changed than a release can name")
+
+
+def _last_version(client: Client, job: str) -> str | None:
+    """The version of the job's newest release."""
     try:
-        client.read(address_of(args.id))
+        found = client.read(query_of(job, 1)).json["releases"]
+    except RefusedError:
+        return None  # the registration will say what is wrong with the job
+    return found[0]["version"] if found else None
+
+
+def _backup_command(client: Client, job: str) -> list[str]:
+    known: dict[str, Any] = client.read("/api/v1/status").json["jobs"]
+    command: list[str] = known.get(job, {}).get("backup", [])
+    return command
+
+
+def _is_known(client: Client, release: str | None) -> bool:
+    """Whether this is the same call again: a second backup could save what the new version has broken."""
+    if release is None:
+        return False
+    try:
+        client.read(address_of(release))
     except RefusedError as error:
         if error.kind == "unknown-release":
             return False
@@ -101,40 +87,23 @@ def _is_registered(args: argparse.Namespace, client: Client) -> bool:
     return True
 
 
-def _facts(args: argparse.Namespace) -> _Facts:
-    """The options, and where they are silent the checkout."""
-    if args.git is None:
-        if args.version is None:
-            raise UsageError("--version is missing", hint="give --version V, or --git DIR to take it from a checkout")
-        return _Facts(args.version, args.reason or "", tuple(args.file))
-    from watcher.cli.git import look  # noqa: PLC0415 - only with --git
+def _run_backup(command: list[str], output: Output) -> dict[str, Any]:
+    from watcher.cli.command import run_captured  # noqa: PLC0415 - starts processes: slow to load
 
-    found = look(args.git, args.previous)
-    files = tuple(args.file) or found.files
-    return _Facts(args.version or found.version, args.reason or found.reason, files)
-
-
-def _back_up(job: str, client: Client, output: Output) -> Mapping[str, Any] | None:
-    """Run the job's backup command, if it has one; None if not. Raises BackupError: nothing may be registered."""
-    jobs: dict[str, Any] = client.read("/api/v1/status").json["jobs"]
-    command = jobs.get(job, {}).get("backup") or []
-    if not command:
-        return None
-    line = shown(command_line(command), limit=LINE)
-    output.message(f"backup: {line}")
-    started_at = wall_clock()
-    ended = capture(command)
-    if ended.exit_code != 0:
-        for text in ended.output.splitlines():
-            output.message(f"  {text}")
+    name = command_line(command)
+    output.message(f"backup: {name}")
+    done = run_captured(command)
+    if done.exit_code != 0:
+        told = last_lines(done.output, limit=LINE, lines=_OUTPUT_LINES) if done.output else ()
         raise BackupError(
-            f"the backup of job {shown(job, limit=_SHOWN)} ended with exit code {ended.exit_code}: nothing is registered",
-            hint=f"make it work, then try again: {line}",
+            f"backup {shown(name, limit=LINE)}: {done.outcome}; nothing was registered",
+            hint="mend it and start the release again",
+            output=told,
         )
     return {
-        "command": list(command),
-        "exit_code": ended.exit_code,
-        "started_at": started_at,
-        "finished_at": wall_clock(),
-        "output": ended.output.replace("\0", ""),
+        "command": command,
+        "exit_code": done.exit_code,
+        "started_at": done.started_at,
+        "finished_at": done.finished_at,
+        "output": done.output,
     }

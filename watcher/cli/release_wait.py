@@ -1,8 +1,9 @@
-"""`watcher release wait`: until the release has ended and its rollback is settled; the exit code is the verdict."""
+"""`watcher release wait`: until the release has ended and its rollback is settled, through restarts of the daemon."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -13,53 +14,46 @@ from watcher.cli.client import Client, patiently
 from watcher.cli.output import Output, output_of
 from watcher.cli.reaching import address_of, client_of
 from watcher.cli.release_lines import headline, is_open, progress
-from watcher.core.duration import SECOND, parse_duration
+from watcher.core.duration import SECOND, Usec, format_duration, parse_duration
+from watcher.core.text import shown
 
-_POLL_SECONDS = 30
-_REDRAW_SECONDS = 1
-_SLACK_SECONDS = 15.0
-_MOVING = frozenset({"queued", "running"})
-
-
-def wait(args: argparse.Namespace) -> int:
-    """Wait for one release."""
-    return wait_for(client_of(args), args.id, output_of(args), timeout=args.timeout)
+_REDRAWN, _QUIET = 1.0, 30.0
+_MARGIN = 15.0
+_ENDING = ("queued", "running")
+_UNKNOWN_WIDTH = 80
 
 
-def wait_for(client: Client, release_id: str, output: Output, *, timeout: str | None) -> int:
-    """Wait for the end; shows the progress on a terminal, and each change elsewhere. Returns the exit code."""
-    address = address_of(release_id)
-    deadline = None if timeout is None else time.monotonic() + parse_duration(timeout) / SECOND
-    view = _View(output)
-    reply = patiently(lambda: client.read(address), output.message)
-    while True:
-        release = reply.json
-        if is_settled(release):
-            view.end()
-            output.data(release, [headline(release, output)])
-            return exit_code_of(release)
-        view.show(release)
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
-            view.end()
-            output.message(f"{release_id} is still {release['phase']}: the wait timed out")
-            return exits.TIMED_OUT
-        span = _REDRAW_SECONDS if view.is_live else _POLL_SECONDS
-        span_ms = int(1000 * (span if left is None else max(min(span, left), 0.001)))
-        seen, question = reply.headers.get("etag"), f"{address}?wait={span_ms}ms"
-        reply = patiently(
-            lambda question=question, seen=seen: client.read(question, etag=seen, seconds=span + _SLACK_SECONDS),  # type: ignore[misc]
-            output.message,
-        )
+def run(args: argparse.Namespace) -> int:
+    """Wait, then print how it ended."""
+    timeout = None if args.timeout is None else parse_duration(args.timeout)
+    client, output = client_of(args), output_of(args)
+    return wait(client, args.id, client.read(address_of(args.id)).json, timeout, output)
+
+
+def wait(client: Client, release: str, found: Mapping[str, Any], timeout: Usec | None, output: Output) -> int:
+    """Wait for the release, of which `found` is what is known so far; returns the contract's exit code."""
+    deadline = None if timeout is None else time.monotonic() + timeout / SECOND
+    watched = _Watched(client, release, output)
+    try:
+        while not is_settled(found):
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return _timed_out(found, timeout or Usec(0), watched, output)
+            watched.show(found)
+            found = watched.next(left)
+    finally:
+        watched.end()
+    output.data(found, [headline(found, output)])
+    return verdict_code(found)
 
 
 def is_settled(release: Mapping[str, Any]) -> bool:
-    """Whether the release has ended and no rollback is under way."""
-    return not is_open(release) and release["rollback"]["state"] not in _MOVING
+    """Whether nothing more will happen to the release by itself."""
+    return not is_open(release) and release["rollback"]["state"] not in _ENDING
 
 
-def exit_code_of(release: Mapping[str, Any]) -> int:
-    """The contract's exit code of a settled release."""
+def verdict_code(release: Mapping[str, Any]) -> int:
+    """The contract's exit code for a release that is settled."""
     match release["phase"]:
         case "passed":
             return exits.OK
@@ -71,28 +65,66 @@ def exit_code_of(release: Mapping[str, Any]) -> int:
             return exits.REPLACED
 
 
-class _View:
-    """How far it is: one line that is drawn again on a terminal; elsewhere a line for each change of phase or count."""
+def _timed_out(found: Mapping[str, Any], timeout: Usec, watched: _Watched, output: Output) -> int:
+    watched.end()
+    output.message(f"{found['id']} is {found['phase']} after {format_duration(timeout)}; it goes on being watched")
+    if output.is_json:
+        output.data(found, [])
+    return exits.TIMED_OUT
 
-    def __init__(self, output: Output) -> None:
-        self._output = output
-        self._told: tuple[Any, ...] = ()
-        self.is_live = sys.stderr.isatty() and not output.is_json
 
-    def show(self, release: Mapping[str, Any]) -> None:
-        """The release as it is now."""
-        if self.is_live:
-            sys.stderr.write(f"\r\033[K{progress(release, self._output)}")
+class _Watched:
+    """Follows one release by the long poll, and tells how it stands: on a terminal in one line that is redrawn."""
+
+    def __init__(self, client: Client, release: str, output: Output) -> None:
+        self._client, self._address, self._output = client, address_of(release), output
+        self._is_terminal = sys.stderr.isatty()
+        self._etag: str | None = None
+        self._told = ""
+
+    def next(self, left: float | None) -> dict[str, Any]:
+        """The release when it has changed, or after a while; `left` are the seconds that this may take."""
+        longest = _REDRAWN if self._is_terminal else _QUIET
+        seconds = longest if left is None else max(min(longest, left), 0.001)
+        poll = f"{self._address}?wait={max(int(seconds * 1000), 1)}ms"
+        if self._etag is None:  # what is known may be old: look first
+            poll = self._address
+
+        def look() -> dict[str, Any]:
+            reply = self._client.read(poll, etag=self._etag, seconds=seconds + _MARGIN)
+            self._etag = reply.headers.get("etag")
+            return reply.json
+
+        return patiently(look, self._say) if left is None else patiently(look, self._say, seconds=min(left, 60.0))
+
+    def show(self, found: Mapping[str, Any]) -> None:
+        """Redraw the line; elsewhere a new line when more than the time has changed."""
+        if self._is_terminal:
+            line = shown(f"{found['id']}: {progress(found, _PLAIN)}", limit=_width() - 1)
+            sys.stderr.write(f"\r{line}\033[K")
             sys.stderr.flush()
             return
-        counts = tuple(one.get("now", one["count"]) for one in release["thresholds"])
-        now = (release["phase"], release["rollback"]["state"], release["ends_at"], counts)
-        if now != self._told:
-            self._told = now
-            self._output.message(f"{release['id']}: {progress(release, self._output)}")
+        line = f"{found['id']}: {progress({**found, 'seconds_left': None}, _PLAIN)}"
+        if line != self._told:
+            self._output.message(line)
+            self._told = line
 
     def end(self) -> None:
         """Take the line away."""
-        if self.is_live:
+        if self._is_terminal:
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()
+
+    def _say(self, text: str) -> None:
+        self.end()
+        self._output.message(text)
+
+
+_PLAIN = Output(is_json=False, has_colour=False)
+
+
+def _width() -> int:
+    try:
+        return max(os.get_terminal_size(sys.stderr.fileno()).columns or 80, 2)  # 0: a terminal that does not know
+    except OSError:
+        return _UNKNOWN_WIDTH

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     replay = Replay(policy=settings.policies[JobName(args.job)], release_at=release_at)
     replay.begin(since)
     progress = _Progress(since, until)
-    for reading in read_extent(source, (job,), since=since, until=until, cut=release_at):
+    for reading in read_extent(source, (job,), since=since, until=until):
         replay.read(reading.taken_in(reading.read_until))
         progress.show(reading.entries, reading.read_until)
     progress.end()

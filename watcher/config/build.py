@@ -11,6 +11,7 @@ from typing import Any
 from watcher.config.job_sections import ExpectSection, JobSection, MatchesSection, ReleaseSection
 from watcher.config.rule_sections import RuleSection
 from watcher.config.trust import open_rules
+from watcher.core.duration import SECOND, Usec
 from watcher.core.names import JobName, RuleName
 from watcher.core.policy import JobPolicy, MatchThreshold, ReleasePolicy, RollbackPlan
 from watcher.core.rule import Rule, WatchedJob
@@ -18,6 +19,9 @@ from watcher.core.severity import Severity
 
 _HASH = 12
 """Hexadecimal digits of a hash: enough to tell configurations apart, short enough for a metric label."""
+
+
+LONGEST_SETTLE = Usec(30 * SECOND)
 
 
 def digest(facts: Any) -> str:
@@ -68,13 +72,18 @@ def build_policy(watched: WatchedJob, job: JobSection) -> JobPolicy:
     )
 
 
+def settle_of(section: ReleaseSection) -> Usec:
+    """The configured span; left out, half a minute, but at most a tenth of the window."""
+    return Usec(min(LONGEST_SETTLE, section.window.max // 10)) if section.settle is None else section.settle
+
+
 def build_release(section: ReleaseSection) -> ReleasePolicy:
     """The conditions of a job's releases; those that this version can't judge are only named."""
     rollback = section.rollback
     return ReleasePolicy(
         mode=section.mode,
         window=section.window.max,
-        settle=section.settle,
+        settle=settle_of(section),
         thresholds=tuple(build_threshold(one.matches) for one in section.fail_when if one.matches is not None),
         rollback=None
         if rollback is None

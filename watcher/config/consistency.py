@@ -117,16 +117,15 @@ def _check_spans(job: JobKeys, release: MappingNode) -> Iterator[Problem]:
     defaults = ReleaseSection()
     window, settle = release.at("window"), release.at("settle")
     length = _length(window) if window is not None else defaults.window.max
-    noise = _length(settle) if settle is not None else defaults.settle
+    noise = _length(settle) if settle is not None else None
     if not length:
         return
     if noise is not None and noise >= length:
-        wrong = settle or window or release
         yield _wrong(
-            wrong.place,
-            job.path("release", "window" if settle is None else "settle"),
+            (settle or release).place,
+            job.path("release", "settle"),
             f"settle is {format_duration(noise)}, and the window is over after {format_duration(length)}",
-            "settle must be shorter than the window" + ("; left out it is 30s" if settle is None else ""),
+            "settle must be shorter than the window; left out it is at most a tenth of it",
         )
     for condition in _conditions(release):
         within = condition.threshold.within
@@ -135,7 +134,8 @@ def _check_spans(job: JobKeys, release: MappingNode) -> Iterator[Problem]:
             place = matches.entries["within"].value.place
             path = job.path("release", "fail_when", condition.index, "matches", "within")
             message = f"{format_duration(within)} is longer than the window of {format_duration(length)}"
-            yield _wrong(place, path, message, "leave it out to count in the whole window")
+            hint = "all matches of the window count; leave `within` out if that is meant"
+            yield Problem(place=place, path=path, message=message, hint=hint, weight=Weight.WARNING)
 
 
 def _check_thresholds(job: JobKeys, release: MappingNode) -> Iterator[Problem]:

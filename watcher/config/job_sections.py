@@ -17,7 +17,7 @@ from watcher.config.leaves import WrongError
 from watcher.config.nodes import Node, ScalarNode
 from watcher.config.rule_sections import RuleSection
 from watcher.config.section import TEXT, Name, NameKey, Pattern, Section, SeverityWord, Text, goes_with, leaf, one_of
-from watcher.core.duration import HOUR, MINUTE, SECOND, Usec
+from watcher.core.duration import HOUR, MINUTE, Usec
 from watcher.core.policy import Mode
 from watcher.core.severity import Severity
 
@@ -195,10 +195,9 @@ class ReleaseSection(Section):
         json_schema_extra={"default": "15m"},
         description="how long a release is judged",
     )
-    settle: Span = Field(
-        default=Usec(30 * SECOND),
-        json_schema_extra={"default": "30s"},
-        description="start-up noise before this is never held against it",
+    settle: Span | None = Field(
+        default=None,
+        description="start-up noise before this is never held against it; left out: 30s, at most a tenth of the window",
     )
     expect: ExpectSection | None = None
     fail_when: list[FailWhenSection] = Field(default=[], description="any of them fails the release")

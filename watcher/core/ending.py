@@ -1,7 +1,7 @@
 """How a release ends, and what then becomes of its rollback. The only place that decides to roll back.
 
 The invariant: one rollback a release, for ever. It is queued only from `none` or `held`, and nothing leads back to
-`none` or `held` once it was handed over (`windows.ROLLBACKS`).
+`none` or `held` once it was claimed (`windows.ROLLBACKS`).
 """
 
 from __future__ import annotations

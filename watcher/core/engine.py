@@ -82,6 +82,9 @@ def _configure(draft: Draft, event: SettingsLoaded) -> Decision:
         if policy is None:
             reason = Reason(code=ReasonCode.JOB_REMOVED)
             change_phase(draft, release, Phase.INCONCLUSIVE, at=event.at, reasons=(reason,))
+        elif release.phase is Phase.PREPARING:
+            thresholds = policy.release.thresholds
+            draft.put(replace(release, policy=policy, counted=((),) * len(thresholds), peak=(0,) * len(thresholds)))
         elif policy.rules_hash != release.policy.rules_hash and release.rules_changed_at is None:
             draft.put(replace(release, rules_changed_at=event.at))
     known = {**counters.zeroes(event.policies.values()), **draft.before.counters, **draft.counted}
@@ -100,7 +103,7 @@ def _follow_rollback(draft: Draft, event: RollbackObserved) -> None:
         release.rollback,
         state=event.state,
         exit_code=event.exit_code,
-        started_at=event.started_at,
+        started_at=event.started_at or release.rollback.started_at,
         finished_at=event.finished_at,
         detail=event.detail,
         output=event.output,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from watcher.core.coverage import Gap
-from watcher.core.duration import Usec
+from watcher.core.duration import SECOND, Usec
 from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.policy import JobPolicy
 from watcher.core.release import Reason, Release, ReleaseRequest, RollbackState
@@ -19,9 +19,17 @@ from watcher.core.severity import Severity
 # ---------------------------------------------------------------------------------------------------------- events
 
 
+TALLY_WIDTH = SECOND
+"""Less than any window is long."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobTally:
-    """How many entries of a job a batch holds (at least 1), with the instants of the first and the last of them."""
+    """Entries of a job (at least 1) that lie close together, with the instants of the first and the last of them.
+
+    A tally spans less than TALLY_WIDTH, and a batch has as many of a job as that takes. So an entry never seems to
+    lie in a window only because the batch does, nor outside of it.
+    """
 
     job: JobName
     entries: int

@@ -23,12 +23,13 @@ from watcher.core.names import JobName
 from watcher.core.registration import unknown_release
 from watcher.core.release import Phase, Reason, ReasonCode, Release, Rollback, RollbackState
 from watcher.core.state import OPEN_PHASES, Pause
+from watcher.core.windows import is_final
 
 _WAITING = frozenset({RollbackState.NONE, RollbackState.HELD})
 
 
 def judge(draft: Draft, event: PersonDecided) -> Answer:
-    """Carry out a person's decision about a release, or say why not; the same decision again changes nothing."""
+    """Carry out a person's decision about a release, or say why not. Only `extend` adds up when it is repeated."""
     release = draft.release(event.release)
     if release is None:
         return unknown_release(event.release)
@@ -145,10 +146,13 @@ def _roll_back(draft: Draft, event: PersonDecided, release: Release, reason: Rea
 
 
 def _wrong(release: Release, judgement: Judgement) -> Refused:
+    late = is_final(release.phase)
+    when = "any more" if late else "yet"
+    what_now = f"show {release.id}` tells how it ended" if late else f"deployed {release.id}` starts its clock"
     return Refused(
         code=RefusalCode.WRONG_PHASE,
-        message=f"release {release.id} is {release.phase}: `{judgement}` is not possible any more",
-        hint=f"`watcher release show {release.id}` tells how it ended",
+        message=f"release {release.id} is {release.phase}: `{judgement}` is not possible {when}",
+        hint=f"`watcher release {what_now}",
     )
 
 

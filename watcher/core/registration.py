@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from watcher.core import counters
 from watcher.core.draft import Draft
-from watcher.core.duration import Usec, format_duration
+from watcher.core.duration import SECOND, Usec, format_duration
 from watcher.core.ending import change_phase, change_rollback, matches_of
 from watcher.core.messages import (
     Accepted,
@@ -19,9 +19,11 @@ from watcher.core.messages import (
     TransitionKind,
 )
 from watcher.core.names import ReleaseId, is_safe_name
-from watcher.core.policy import JobPolicy, Mode
+from watcher.core.policy import JobPolicy, Mode, ReleasePolicy
 from watcher.core.release import Phase, Reason, ReasonCode, Release, ReleaseRequest, Rollback, RollbackState
 from watcher.core.state import OPEN_PHASES
+
+SHORTEST_WINDOW = SECOND
 
 
 def register(draft: Draft, event: ReleaseRequested) -> Answer:
@@ -135,12 +137,9 @@ def _refuse(release_id: ReleaseId, request: ReleaseRequest, policy: JobPolicy) -
             f"{release_id!r} is no release id",
             hint="use up to 64 letters, digits, dots, dashes and underscores, the first a letter or digit",
         )
-    window = policy.release.window if request.window is None else request.window
-    if window <= policy.release.settle:
-        return _bad(
-            f"window {format_duration(window)} is not longer than settle {format_duration(policy.release.settle)}",
-            hint="give a longer --window, or shorten the job's `settle`",
-        )
+    if request.window is not None and request.window < SHORTEST_WINDOW:
+        shortest = format_duration(SHORTEST_WINDOW)
+        return _bad(f"a window of {format_duration(request.window)} is too short", hint=f"give at least {shortest}")
     mode = request.mode or policy.release.mode
     if mode is not Mode.OBSERVE and policy.release.rollback is None:
         return _bad(f"mode {mode}: job {policy.name} has no rollback command", hint="configure `rollback.command`")
@@ -157,11 +156,11 @@ def _bad(message: str, *, hint: str) -> Refused:
 
 
 def _new(draft: Draft, release_id: ReleaseId, request: ReleaseRequest, policy: JobPolicy) -> Release:
-    release = policy.release
+    release = _settling(policy.release, request.window)
     return Release(
         id=release_id,
         request=request,
-        policy=policy,
+        policy=replace(policy, release=release),
         mode=request.mode or release.mode,
         owner=request.owner or policy.owner or request.author,
         previous=request.previous or _last_good_version(draft, request),
@@ -171,6 +170,13 @@ def _new(draft: Draft, release_id: ReleaseId, request: ReleaseRequest, policy: J
         counted=((),) * len(release.thresholds),
         peak=(0,) * len(release.thresholds),
     )
+
+
+def _settling(policy: ReleasePolicy, window: Usec | None) -> ReleasePolicy:
+    """The policy for a window of its own length: one that `settle` would fill settles in a tenth of it."""
+    if window is None or window > policy.settle:
+        return policy
+    return replace(policy, settle=Usec(window // 10))
 
 
 def _last_good_version(draft: Draft, request: ReleaseRequest) -> str | None:

@@ -7,6 +7,7 @@ Whatever stands between makes the release `inconclusive`.
 from __future__ import annotations
 
 from watcher.core.duration import Usec, format_duration
+from watcher.core.policy import Mode
 from watcher.core.release import Reason, ReasonCode, Release, Verdict
 
 
@@ -55,7 +56,8 @@ def say(reason: Reason) -> str:  # noqa: C901 - one arm for each word of the con
         case ReasonCode.NEWER_RELEASE:
             return f"a newer release of the job was registered: {reason.what}"
         case ReasonCode.MODE:
-            return f"mode is {reason.what}: a person decides about the rollback"
+            who = "recorded only" if reason.what == Mode.OBSERVE else "a person decides about the rollback"
+            return f"mode is {reason.what}: {who}"
         case ReasonCode.PAUSED:
             return f"automatic rollbacks are paused: {reason.what}"
         case ReasonCode.STALE:

@@ -68,12 +68,8 @@ class Stretch:
 class BatchReader:
     """Reads stretches; keeps what it has tried in vain, so that a hole that stays is told once and passed."""
 
-    def __init__(
-        self, scanner: Scanner, *, clock: Callable[[], int] | None, until: Usec | None, cut: Usec | None = None
-    ) -> None:
-        """`cut`: no batch holds entries from before this instant together with such from it on."""
+    def __init__(self, scanner: Scanner, *, clock: Callable[[], int] | None, until: Usec | None) -> None:
         self._scanner = scanner
-        self._cut = cut
         self._clock = clock
         self._until = until
         self._holes: dict[tuple[str, int], int] = {}
@@ -111,8 +107,7 @@ class BatchReader:
 
     def _check_whole(self, reader: _Reader, order: Order, stretch: Stretch) -> None:
         cursor = reader._get_cursor()
-        at = realtime_of(cursor)
-        late = (self._until is not None and at >= self._until) or self._is_across(stretch.last_at or Usec(0), at)
+        late = self._until is not None and realtime_of(cursor) >= self._until
         ends = dict([number_of(cursor)])
         is_whole = order.follows_whole(ends, entries=stretch.entries)
         if not is_whole and not late and len(order.lasts) > 1:
@@ -157,20 +152,10 @@ class BatchReader:
         if self._until is not None and at >= self._until:
             stretch.finished = stretch.entries == 0
             stretch.refuse(keep=stretch.entries)
-        elif self._must_end(reader, stretch, cursor, now):
+        elif now is not None and at > now - HALF_WRITTEN and self._is_half_written(reader, cursor):
             stretch.refuse(keep=stretch.entries)
         else:
             self._check_order(reader, order, stretch, cursor)
-
-    def _must_end(self, reader: _Reader, stretch: Stretch, cursor: str, now: Usec | None) -> bool:
-        """Whether the stretch has to end before this entry."""
-        at = realtime_of(cursor)
-        if stretch.entries and self._is_across(stretch.last_at or Usec(0), at):
-            return True
-        return now is not None and at > now - HALF_WRITTEN and self._is_half_written(reader, cursor)
-
-    def _is_across(self, before: Usec, at: Usec) -> bool:
-        return self._cut is not None and before < self._cut <= at
 
     def _is_half_written(self, reader: _Reader, cursor: str) -> bool:
         """An entry that is just being written may lack its MESSAGE (systemd#40263); it gets one more chance."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
-from watcher.core.messages import JobTally, Match
+from watcher.core.messages import TALLY_WIDTH, JobTally, Match
 from watcher.core.rule import WatchedJob
 from watcher.journal.matcher import Matcher
 
@@ -29,29 +29,55 @@ class Tally:
 
 
 class CountedJob:
-    """One job with its matcher and the count of its entries; while `entries` is 0 the instants are void.
+    """One job with its matcher and the count of its entries.
 
-    Its parts are open: the hot loop counts by itself.
+    Its parts are open: the hot loop counts by itself while `first_at <= at < closes_at`, which is never so at first.
     """
 
-    __slots__ = ("entries", "first_at", "last_at", "matcher", "name", "ruled_out", "search", "untils")
+    __slots__ = (
+        "closes_at",
+        "done",
+        "endings",
+        "entries",
+        "first_at",
+        "last_at",
+        "matcher",
+        "name",
+        "ruled_out",
+        "search",
+    )
 
     def __init__(self, job: WatchedJob, matcher: Matcher) -> None:
         self.name = job.name
         self.matcher = matcher
         self.search = matcher.search
         self.ruled_out = matcher.ruled_out
-        self.untils = {rule.name: rule.until for rule in job.rules if rule.until is not None}
-        self.entries = self.first_at = self.last_at = 0
+        self.endings = {rule.name: rule.until for rule in job.rules if rule.until is not None}
+        self.entries = self.first_at = self.last_at = self.closes_at = 0
+        self.done: list[JobTally] = []
 
     def count(self, at: int) -> None:
         """One more entry of the job, at `at`."""
-        if not self.entries:
-            self.first_at = at
+        if not self.first_at <= at < self.closes_at:
+            self._close()
+            self.first_at, self.closes_at = at, at + TALLY_WIDTH
         self.entries += 1
         self.last_at = at
 
-    def tally(self) -> JobTally:
-        """What was counted, at least one entry."""
-        first_at, last_at = Usec(self.first_at), Usec(self.last_at)
-        return JobTally(job=self.name, entries=self.entries, first_at=first_at, last_at=last_at)
+    def tallies(self) -> tuple[JobTally, ...]:
+        """What was counted, in the journal's order; the count begins anew."""
+        self._close()
+        tallies = tuple(self.done)
+        self.forget()
+        return tallies
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.entries = self.first_at = self.last_at = self.closes_at = 0
+        self.done = []
+
+    def _close(self) -> None:
+        if self.entries:
+            first_at, last_at = Usec(self.first_at), Usec(self.last_at)
+            self.done.append(JobTally(job=self.name, entries=self.entries, first_at=first_at, last_at=last_at))
+            self.entries = 0

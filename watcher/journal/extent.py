@@ -15,16 +15,15 @@ from watcher.journal.source import Source
 
 
 def read_extent(
-    source: Source, jobs: Sequence[WatchedJob], *, since: Usec, until: Usec | None = None, cut: Usec | None = None
+    source: Source, jobs: Sequence[WatchedJob], *, since: Usec, until: Usec | None = None
 ) -> Iterator[Reading]:
     """The entries from the first one at or past `since` up to, not with, the next one at or past `until`.
 
     A batch that ends at or past `until` is thrown away and read again entry by entry up to the exact place; a clock
-    that was set back within a batch isn't noticed. At `cut` a new batch begins: no tally lies on both sides of it.
-    The last reading holds no entry. Each tells how far one is.
+    that was set back within a batch isn't noticed. The last reading holds no entry. Each tells how far one is.
     Raises JournalError: it can't be read, or not on; and the scanner's errors for bad patterns.
     """
-    follower = Follower(source, jobs, since=since, until=until, cut=cut)
+    follower = Follower(source, jobs, since=since, until=until)
     try:
         while True:
             reading = follower.step()

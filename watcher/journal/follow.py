@@ -34,8 +34,7 @@ class Follower:
     """Reads one journal on and on, a batch at each step.
 
     `position` is the text to go on from, None for a first start: at the tail, or with `since` at that instant.
-    `until` ends it (`finished`) before the first entry at or past that instant. At `cut` a new
-    batch begins. Without a `clock` nothing is thought
+    `until` ends it (`finished`) before the first entry at or past that instant. Without a `clock` nothing is thought
     to be still growing: for recorded journals. One thread creates, uses and closes it.
     """
 
@@ -48,7 +47,6 @@ class Follower:
         clock: Callable[[], int] | None = None,
         since: Usec | None = None,
         until: Usec | None = None,
-        cut: Usec | None = None,
         make: MakeReader = _Reader,
     ) -> None:
         """Raises the scanner's error for a pattern that can't be used."""
@@ -59,7 +57,7 @@ class Follower:
         self._until = until
         self._make = make
         self._scanner = Scanner(jobs)
-        self._batches = BatchReader(self._scanner, clock=clock, until=until, cut=cut)
+        self._batches = BatchReader(self._scanner, clock=clock, until=until)
         self._reader: _Reader | None = None
         self._placed = False
         self._lost = False

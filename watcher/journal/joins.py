@@ -54,9 +54,9 @@ class Joins:
     `units` are the units with an open join, with the number of them: one look tells the hot loop that there is none.
     """
 
-    def __init__(self, untils: Iterable[str]) -> None:
-        """`untils` are all patterns that may end a join. Raises PatternError for one that can't be used."""
-        patterns = {until: (compile_pattern(until), compile_pattern(f"(?m:{until})")) for until in untils}
+    def __init__(self, endings: Iterable[str]) -> None:
+        """`endings` are all patterns that may end a join. Raises PatternError for one that can't be used."""
+        patterns = {until: (compile_pattern(until), compile_pattern(f"(?m:{until})")) for until in endings}
         self._ends = {until: in_lines.search for until, (_, in_lines) in patterns.items()}
         self._open: dict[Stream, Join] = {}
         self.units: dict[bytes | None, int] = {}

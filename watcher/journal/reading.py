@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
-from watcher.core.messages import BatchRead, JobTally, Match
+from watcher.core.messages import TALLY_WIDTH, BatchRead, JobTally, Match
 from watcher.core.names import JobName
 
 
@@ -62,11 +62,16 @@ def joined(first: Reading, second: Reading) -> Reading:
 
 
 def _summed(tallies: Iterable[JobTally]) -> tuple[JobTally, ...]:
-    sums: dict[JobName, JobTally] = {}
+    """The tallies with neighbours put together where that stays within TALLY_WIDTH."""
+    sums: list[JobTally] = []
+    open_at: dict[JobName, int] = {}
     for tally in tallies:
-        known = sums.get(tally.job)
-        if known is not None:
-            total = known.entries + tally.entries
-            tally = JobTally(job=tally.job, entries=total, first_at=known.first_at, last_at=tally.last_at)  # noqa: PLW2901
-        sums[tally.job] = tally
-    return tuple(sums.values())
+        place = open_at.get(tally.job)
+        known = None if place is None else sums[place]
+        if place is None or known is None or not 0 <= tally.last_at - known.first_at < TALLY_WIDTH:
+            open_at[tally.job] = len(sums)
+            sums.append(tally)
+            continue
+        total = known.entries + tally.entries
+        sums[place] = JobTally(job=tally.job, entries=total, first_at=known.first_at, last_at=tally.last_at)
+    return tuple(sums)

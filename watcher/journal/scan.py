@@ -53,7 +53,7 @@ class Scanner:
         matchers = {rules: Matcher(rules) for rules in {job.rules for job in jobs}}  # the same packs, one automaton
         self._jobs = tuple(CountedJob(job, matchers[job.rules]) for job in jobs)
         self._places = Places(jobs, self._jobs)
-        self._joins = Joins({until for job in self._jobs for until in job.untils.values()})
+        self._joins = Joins({until for job in self._jobs for until in job.endings.values()})
         self._runs = CountedRuns()
         self._begin()
 
@@ -63,8 +63,8 @@ class Scanner:
 
     def resume(self, carry: dict[str, Any]) -> None:
         """Goes on with what `carry` gave, in a new tally; what is unknown or malformed in it is left out."""
-        untils = {(job.name, rule): until for job in self._jobs for rule, until in job.untils.items()}
-        self._joins.load(carry.get("joins"), lambda job, rule: untils.get((job, rule)))
+        endings = {(job.name, rule): until for job in self._jobs for rule, until in job.endings.items()}
+        self._joins.load(carry.get("joins"), lambda job, rule: endings.get((job, rule)))
         self._runs.load(carry.get("runs"))
         self._begin()
 
@@ -102,10 +102,12 @@ class Scanner:
                         # Only the guard was found, or nothing that such a PRIORITY lets fire. Without the second test
                         # a rule like "any text of priority 3" would send every entry the long way.
                         if answer is not None and (len(answer) == 1 or job.ruled_out(answer, get)):
-                            if not job.entries:
-                                job.first_at = at
-                            job.entries += 1
-                            job.last_at = last_at = at
+                            last_at = at
+                            if job.first_at <= at < job.closes_at:
+                                job.entries += 1
+                                job.last_at = at
+                            else:
+                                job.count(at)
                             read += 1
                             continue
                 elif place.ours or (place.foreign and not elsewhere(get)):
@@ -124,7 +126,7 @@ class Scanner:
         """The tally so far; a new one begins."""
         tally = Tally(
             entries=self._entries,
-            tallies=tuple(job.tally() for job in self._jobs if job.entries),
+            tallies=tuple(tally for job in self._jobs for tally in job.tallies()),
             matches=tuple(self._matches),
             gaps=tuple(self._gaps),
             last_at=Usec(self._last_at) if self._entries else None,
@@ -140,7 +142,7 @@ class Scanner:
 
     def _begin(self) -> None:
         for job in self._jobs:
-            job.entries = 0
+            job.forget()
         self._entries = 0
         self._matched = 0
         self._last_at = 0

@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.events import JOB, RELEASE, batch, configured, observed, policy, release
+from tests.parts.front import MemoryFront
+from tests.parts.verbs import COMMAND, Served, served, surroundings
+from watcher.core.policy import Mode
+from watcher.core.release import Phase, RollbackState
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Served]:
+    with served(MemoryFront(), tmp_path) as daemon:
+        yield daemon
+
+
+def serving_backup(tmp_path: Path, stack: ExitStack, *command: str) -> Served:
+    job = policy()
+    front = MemoryFront(state=configured(replace(job, release=replace(job.release, backup=command))))
+    return stack.enter_context(served(front, tmp_path))
+
+
+# ------------------------------------------------------------------------------------------------------------- start
+
+
+def test_start_prints_the_id_alone(daemon: Served) -> None:
+    """A script takes the id from stdout."""
+    said = daemon.watcher("release", "start", JOB, "--version", "2.0", "--reason", "faster", "--file", "a.py", "b.py")
+    assert (0, f"{RELEASE}\n", "") == (said.code, said.out, said.err)
+    request = daemon.front.records[RELEASE].request
+    assert ("2.0", "faster", ("a.py", "b.py")) == (request.version, request.reason, request.files)
+
+
+def test_start_in_json_prints_the_release(daemon: Served) -> None:
+    """The contract's object."""
+    said = daemon.watcher("-o", "json", "release", "start", JOB, "--version", "2.0", "--mode", "ask", "--window", "1h")
+    assert (1, RELEASE, "ask", "1h") == tuple(said.json[key] for key in ("schema", "id", "mode", "window"))
+
+
+def test_start_again_with_the_same_id_is_the_same_release(daemon: Served) -> None:
+    """Exit 0 for the same content, an error for another."""
+    words = ("release", "start", JOB, "--id", "mine")
+    said = [daemon.watcher(*words, "--version", version) for version in ("2.0", "2.0", "3.0")]
+    assert [0, 0, 64] == [one.code for one in said]
+    assert "with this id and other content" in said[2].err
+
+
+def test_backup_runs_first_and_stands_in_the_record(tmp_path: Path) -> None:
+    """Its exit code and the tail of its output go with the registration."""
+    with ExitStack() as stack:
+        daemon = serving_backup(tmp_path, stack, "/bin/echo", "saved")
+        assert 0 == daemon.watcher("release", "start", JOB, "--version", "2.0").code
+        backup = daemon.front.records[RELEASE].request.backup
+    assert backup is not None
+    assert (("/bin/echo", "saved"), 0, "saved\n") == (backup.command, backup.exit_code, backup.output)
+
+
+@pytest.mark.parametrize("verb", ["start", "exec"])
+def test_failing_backup_registers_nothing(tmp_path: Path, verb: str) -> None:
+    """Exit 1, with what it printed, made safe."""
+    with ExitStack() as stack:
+        daemon = serving_backup(tmp_path, stack, "/bin/sh", "-c", "printf 'no \\033[2J space'; exit 3")
+        rest = ("--", "true") if verb == "exec" else ()
+        said = daemon.watcher("release", verb, JOB, "--version", "2.0", *rest)
+        assert {} == daemon.front.records
+    assert 1 == said.code
+    assert "no \\x1b[2J space" in said.err
+
+
+def test_git_tells_version_reason_and_files(daemon: Served, tmp_path: Path) -> None:
+    """Options win over what the repository says."""
+    repository = tmp_path / "checkout"
+    commits = (("one.py", "First"), ("two.py", "Second"))
+    subprocess.run(["git", "init", "-q", str(repository)], check=True)
+    for name, subject in commits:
+        (repository / name).write_text(name)
+        who = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-C", str(repository)]
+        subprocess.run(["git", *who, "add", "."], check=True)
+        subprocess.run(["git", *who, "commit", "-q", "-m", subject], check=True)
+    subprocess.run(["git", "-C", str(repository), "tag", "v2"], check=True)
+    assert 0 == daemon.watcher("release", "start", JOB, "--git", str(repository), "--owner", "ops").code
+    request = daemon.front.records[RELEASE].request
+    assert ("v2", "Second", ("two.py",)) == (request.version, request.reason, request.files)
+
+
+def test_git_without_a_repository_says_so(daemon: Served, tmp_path: Path) -> None:
+    """Nothing is registered."""
+    said = daemon.watcher("release", "start", JOB, "--git", str(tmp_path))
+    assert (64, {}) == (said.code, daemon.front.records)
+    assert "not a git repository" in said.err
+
+
+# -------------------------------------------------------------------------------------------------------------- wait
+
+
+@pytest.mark.parametrize(
+    ("mode", "states", "code"),
+    [
+        (Mode.ROLLBACK, (RollbackState.RUNNING, RollbackState.SUCCEEDED), 1),
+        (Mode.ROLLBACK, (RollbackState.RUNNING, RollbackState.FAILED), 2),
+        (Mode.ROLLBACK, (RollbackState.RUNNING, RollbackState.UNKNOWN), 2),
+        (Mode.ASK, (), 2),
+        (Mode.OBSERVE, (), 2),
+    ],
+)
+def test_wait_ends_when_the_rollback_is_settled(
+    tmp_path: Path, mode: Mode, states: tuple[RollbackState, ...], code: int
+) -> None:
+    """1 means rolled back; everything else of a failure needs a person."""
+    with served(MemoryFront(state=configured(policy(mode=mode))), tmp_path) as daemon:
+        daemon.do(lambda: daemon.front.take(release()))
+        waiting = daemon.start("release", "wait", RELEASE)
+        daemon.do(lambda: daemon.front.take(batch(at="10s", errors=5)))
+        for state in states:
+            daemon.do(lambda state=state: daemon.front.take(observed(state, at="11s")))  # type: ignore[misc]
+        out, err = waiting.communicate(timeout=20)
+    assert code == waiting.returncode, err
+    assert "5 error matches" in out
+
+
+@pytest.mark.parametrize(("judgement", "code"), [("pass", 0), ("cancel", 4)])
+def test_person_ends_the_wait(daemon: Served, judgement: str, code: int) -> None:
+    """The verdict's exit code."""
+    daemon.watcher("release", "start", JOB, "--version", "2.0")
+    waiting = daemon.start("release", "wait", RELEASE, "-o", "json")
+    daemon.watcher("release", judgement, RELEASE, "--reason", "seen the graphs")
+    out, _ = waiting.communicate(timeout=20)
+    assert (code, RELEASE) == (waiting.returncode, json.loads(out)["id"])
+
+
+def test_superseded_release_is_4(daemon: Served) -> None:
+    """A newer release of the job ends the wait for the old one."""
+    daemon.watcher("release", "start", JOB, "--version", "2.0")
+    daemon.watcher("release", "start", JOB, "--version", "3.0")
+    assert 4 == daemon.watcher("release", "wait", RELEASE).code
+
+
+def test_wait_times_out_with_124(daemon: Served) -> None:
+    """The release goes on."""
+    daemon.watcher("release", "start", JOB, "--version", "2.0")
+    assert 124 == daemon.watcher("release", "wait", RELEASE, "--timeout", "200ms").code
+    assert Phase.WATCHING is daemon.front.records[RELEASE].phase
+
+
+def test_wait_outlives_a_restart_of_the_daemon(tmp_path: Path) -> None:
+    """A daemon that is away for a moment is asked again."""
+    front = MemoryFront()
+    front.take(release())
+    with served(front, tmp_path) as daemon:
+        waiting = daemon.start("release", "wait", RELEASE)
+        while not front.waiters:
+            assert waiting.poll() is None
+    with served(front, tmp_path) as daemon:
+        daemon.watcher("release", "pass", RELEASE, "--reason", "fine")
+        waiting.communicate(timeout=20)
+    assert 0 == waiting.returncode
+
+
+def test_unknown_release_is_no_verdict(daemon: Served) -> None:
+    """An error must not look like 1, failed and rolled back."""
+    assert 64 == daemon.watcher("release", "wait", "nothing-1").code
+
+
+# -------------------------------------------------------------------------------------------------------------- exec
+
+
+def test_failing_command_cancels_and_gives_its_own_code(daemon: Served) -> None:
+    """The clock never started."""
+    said = daemon.watcher("release", "exec", JOB, "--version", "2.0", "--", "sh", "-c", "exit 7")
+    record = daemon.front.records[RELEASE]
+    assert (7, Phase.CANCELLED, None) == (said.code, record.phase, record.started_at)
+
+
+@pytest.mark.parametrize(("command", "code"), [(("/no/such",), 127), (("/etc/passwd",), 126)])
+def test_command_that_can_not_start_is_as_in_a_shell(daemon: Served, command: tuple[str, ...], code: int) -> None:
+    """127 for one that is not there, 126 for one that is no program."""
+    assert code == daemon.watcher("release", "exec", JOB, "--version", "2.0", "--", *command).code
+    assert Phase.CANCELLED is daemon.front.records[RELEASE].phase
+
+
+def test_exec_keeps_the_words_of_the_command(daemon: Served) -> None:
+    """What stands after `--` is the command's alone; afterwards the verdict is awaited."""
+    running = daemon.start("release", "exec", JOB, "--version", "2.0", "--", "echo", "--", "-o", "json", "--id", "x")
+    while daemon.front.records.get(RELEASE) is None or daemon.front.records[RELEASE].phase is not Phase.WATCHING:
+        assert running.poll() is None
+    daemon.watcher("release", "pass", RELEASE, "--reason", "fine")
+    out, _ = running.communicate(timeout=20)
+    assert 0 == running.returncode
+    assert "-- -o json --id x\n" in out
+
+
+def test_exec_without_a_command_is_usage(daemon: Served) -> None:
+    """Nothing is registered."""
+    assert (64, {}) == (daemon.watcher("release", "exec", JOB, "--version", "2.0").code, daemon.front.records)
+
+
+# ------------------------------------------------------------------------------------------------------- other verbs
+
+
+def test_prepared_release_is_deployed_and_extended(daemon: Served) -> None:
+    """The verbs of a release reach their routes."""
+    daemon.watcher("release", "start", JOB, "--version", "2.0", "--prepare")
+    deployed = daemon.watcher("release", "deployed", RELEASE, "-o", "json")
+    extended = daemon.watcher("release", "extend", RELEASE, "--by", "10m", "--reason", "slow", "-o", "json")
+    assert ("watching", "25m") == (deployed.json["phase"], extended.json["window"])
+
+
+def test_hostile_words_are_shown_escaped(daemon: Served) -> None:
+    """A reason can't move the cursor of whoever looks at the release."""
+    daemon.watcher("release", "start", JOB, "--version", "2.0", "--reason", "\x1b[2Jgone\u202e")
+    said = daemon.watcher("release", "show", RELEASE)
+    assert "\\x1b[2Jgone\\u202e" in said.out
+    assert said.out.replace("\n", "").isprintable()
+
+
+def test_list_and_note(daemon: Served) -> None:
+    """The list names the release; the note is printed as it stands."""
+    daemon.watcher("release", "start", JOB, "--version", "2.0")
+    daemon.front.notes[RELEASE] = "# import 2.0\n"
+    assert RELEASE in daemon.watcher("release", "list", "--job", JOB).out
+    assert "# import 2.0\n" == daemon.watcher("release", "note", RELEASE).out
+
+
+def test_pause_and_resume(daemon: Served) -> None:
+    """Held with a reason, and let go."""
+    assert 0 == daemon.watcher("pause", JOB, "--reason", "big sale", "--for", "1h").code
+    assert "big sale" in daemon.watcher("status").out
+    assert 0 == daemon.watcher("resume", JOB).code
+    assert () == daemon.front.state.pauses
+
+
+def test_refused_reload_is_78_with_every_error(daemon: Served) -> None:
+    """The configuration's errors come back, the exit code is the configuration's."""
+    daemon.front.config_problems = ("watcher.yaml:3:1: jobs.x: unknown key", "watcher.yaml:9:1: version: missing")
+    said = daemon.watcher("reload")
+    assert 78 == said.code
+    assert all(problem in said.err for problem in daemon.front.config_problems)
+
+
+def test_full_disk_is_75(daemon: Served) -> None:
+    """Try again."""
+    daemon.front.reason_not_stored = "the disk is full"
+    assert 75 == daemon.watcher("release", "start", JOB, "--version", "2.0").code
+
+
+# ----------------------------------------------------------------------------------------------- errors and start-up
+
+
+@pytest.mark.parametrize("words", [("bogus",), ("status", "--jsn"), ("release",), ("pause",), ("release", "fail", "x")])
+def test_wrong_words_are_64(daemon: Served, words: tuple[str, ...]) -> None:
+    """Usage errors have the contract's code and a hint."""
+    said = daemon.watcher(*words)
+    assert (64, "") == (said.code, said.out)
+    assert "  hint: " in said.err
+
+
+def test_no_daemon_is_69_and_names_the_socket(tmp_path: Path) -> None:
+    """The hint says what to start."""
+    path = tmp_path / "control.sock"
+    said = subprocess.run(
+        [*COMMAND, "--socket", str(path), "status"], capture_output=True, text=True, env=surroundings(), check=False
+    )
+    assert 69 == said.returncode
+    assert str(path) in said.stderr
+    assert "`watcher run`" in said.stderr
+
+
+def test_error_in_json_is_an_object_on_stderr(daemon: Served) -> None:
+    """Programs read errors, too; stdout stays empty."""
+    said = daemon.watcher("release", "show", "nothing-1", "-o", "json")
+    assert ("", 64) == (said.out, json.loads(said.err)["error"]["exit_code"])
+
+
+def test_options_may_stand_before_and_after_the_verb(tmp_path: Path) -> None:
+    """The common ones mean the same in both places."""
+    with served(MemoryFront(), tmp_path):
+        for words in (["--state-dir", str(tmp_path), "status"], ["status", "--state-dir", str(tmp_path)]):
+            assert (
+                0 == subprocess.run([*COMMAND, *words], capture_output=True, env=surroundings(), check=False).returncode
+            )
+
+
+@pytest.mark.parametrize(
+    "words", [("release", "start", JOB, "--version", "2.0"), ("status",), ("pause", "--reason", "x")]
+)
+def test_client_verb_loads_no_library_of_the_daemon(daemon: Served, words: tuple[str, ...]) -> None:
+    """A verb is a whole command in little time: what only the daemon needs stays on the disk."""
+    heavy = ("aiohttp", "pydantic", "re2", "yaml", "systemd", "jinja2", "asyncio", "email", "watcher.daemon")
+    script = (
+        "import sys; from watcher.cli.main import main;"
+        f"code = main({[*words, '--state-dir', str(daemon.directory)]!r});"
+        f"sys.stderr.write(repr([one for one in {heavy!r} if one in sys.modules])); sys.exit(code)"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, env=surroundings(), check=False
+    )
+    assert (0, "[]") == (said.returncode, said.stderr)
