@@ -17,8 +17,8 @@ import pytest
 
 from tests.events import JOB, RELEASE, batch, policy
 from tests.parts.front import MemoryFront
-from watcher.adapters.control import ControlServer, SocketError
-from watcher.adapters.gate import Limits
+from watcher.adapters.control import ControlServer
+from watcher.adapters.gate import Limits, SocketError
 from watcher.core.messages import PauseRequested, ReleaseRequested
 from watcher.core.names import ReleaseId
 from watcher.core.release import Phase

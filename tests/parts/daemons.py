@@ -120,12 +120,12 @@ class DaemonProcess:
         """Until `/-/ready` says so."""
         self.wait_for(lambda: self.get("/-/ready")[0] == 200, "ready")
 
-    def wait_for(self, condition: Callable[[], bool], what: str) -> None:
+    def wait_for(self, condition: Callable[[], bool], what: str, *, patience: float = PATIENCE) -> None:
         """Poll until the condition holds; fails with the daemon's log."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while not condition():
             if time.monotonic() > deadline:
-                raise AssertionError(f"{what}: not within {PATIENCE} s\n{self.log[-4000:]}")
+                raise AssertionError(f"{what}: not within {patience} s\n{self.log[-4000:]}")
             time.sleep(0.02)
 
     def metrics(self) -> dict[tuple[str, ...], float]:

@@ -6,12 +6,9 @@ socket's other end; nothing in a request can claim to be somebody else.
 
 from __future__ import annotations
 
-import os
 import pwd
-import socket
-import stat
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from http import HTTPStatus
 from pathlib import Path
 from typing import Self
@@ -20,7 +17,7 @@ from aiohttp import web
 
 from watcher.adapters.bodies import BODY_LIMIT, Decided, Held, Nothing, Registration, Resumed, duration, read_body
 from watcher.adapters.front import Front, FrontError
-from watcher.adapters.gate import Limits, gate_of, serving
+from watcher.adapters.gate import Limits, gate_of, listening, serving
 from watcher.adapters.overview import shown_pause
 from watcher.adapters.pages import add_pages
 from watcher.adapters.problem import RequestError, problems, refused, unavailable
@@ -63,17 +60,13 @@ class ControlServer:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            listener = stack.enter_context(_listening(self._path))
+            listener = stack.enter_context(listening(self._path))
             await stack.enter_async_context(serving(_application(self._front), listener, self._limits))
             self._stack = stack.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
-
-
-class SocketError(WatcherError):
-    """The socket can't be opened where it should be."""
 
 
 def _application(front: Front) -> web.Application:
@@ -251,62 +244,3 @@ def _wait(text: str | None) -> Usec:
 
 def _has_settled(release: Release) -> bool:
     return release.phase not in _OPEN and release.rollback.state not in _ENDING
-
-
-@contextmanager
-def _listening(path: Path) -> Iterator[socket.socket]:
-    """A listening socket at `path` for its owner and group; at the end the path is free again.
-
-    Raises SocketError.
-    """
-    _make_way(path)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o117)
-    try:
-        listener.bind(os.fspath(path))
-    except OSError as error:
-        listener.close()
-        raise SocketError(f"{path}: {error.strerror or error}", hint=_hint(path, error)) from error
-    finally:
-        os.umask(before)
-    ours = path.stat().st_ino
-    listener.listen(128)
-    listener.settimeout(0)
-    try:
-        yield listener
-    finally:
-        listener.close()
-        with suppress(FileNotFoundError):
-            if path.stat().st_ino == ours:
-                path.unlink()
-
-
-def _make_way(path: Path) -> None:
-    """Remove a socket that a dead daemon left.
-
-    Raises SocketError when something else is there, or a daemon that lives.
-    """
-    try:
-        mode = path.lstat().st_mode
-    except OSError:
-        return  # nothing there; why it can't be made, if so, bind tells better
-    if not stat.S_ISSOCK(mode):
-        raise SocketError(f"{path}: is no socket", hint="move it away, or choose another path with --socket")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
-        try:
-            probe.connect(os.fspath(path))
-        except ConnectionRefusedError:
-            path.unlink()
-            return
-        except OSError as error:
-            raise SocketError(f"{path}: {error.strerror or error}", hint="choose another path with --socket") from error
-    raise SocketError(f"{path}: another daemon listens there", hint="stop it, or choose another path with --socket")
-
-
-def _hint(path: Path, error: OSError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"make the directory {path.parent}"
-    if isinstance(error, PermissionError):
-        return f"let this user write in {path.parent}, or choose another path with --socket"
-    return "choose another path with --socket (a socket's path has at most 107 bytes)"

@@ -20,11 +20,11 @@ TIMED_OUT = 124
 INTERRUPTED = 130
 
 _BY_NAME = {
-    "AddressError": BAD_CONFIG,
+    "AddressError": TRY_AGAIN,
     "ConfigError": BAD_CONFIG,
     "JournalError": BAD_CONFIG,
     "PatternError": BAD_CONFIG,
-    "SocketError": BAD_CONFIG,
+    "SocketError": TRY_AGAIN,
     "StateDirectoryError": BAD_CONFIG,
     "StoreRefusedError": BAD_CONFIG,
     "FrontError": TRY_AGAIN,

@@ -125,6 +125,6 @@ _PLAIN = Output(is_json=False, has_colour=False)
 
 def _width() -> int:
     try:
-        return max(os.get_terminal_size(sys.stderr.fileno()).columns or 80, 2)  # 0: a terminal that does not know
+        return max(os.get_terminal_size(sys.stderr.fileno()).columns or _UNKNOWN_WIDTH, 2)
     except OSError:
         return _UNKNOWN_WIDTH
