@@ -1,5 +1,4 @@
-"""What the running daemon costs and how fast it is: from a failing line to the started rollback, a registration as a
-whole command, and the memory of both processes.
+"""What the running daemon costs: time from a failing line to the rollback, a registration, memory.
 
     python -m benchmarks.daemon [--rounds N] [--messages DIR]
 

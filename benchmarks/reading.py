@@ -18,10 +18,15 @@ from pathlib import Path
 from systemd._reader import _Reader
 
 from benchmarks.corpus import ENTRIES, UNITS, cache_directory, corpus, unit
+from watcher.core.duration import HOUR, Usec
 from watcher.core.names import JobName, RuleName
+from watcher.core.policy import JobPolicy, Mode, ReleasePolicy
 from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
+from watcher.journal.extent import read_extent
 from watcher.journal.scan import Scanner
+from watcher.journal.source import Source
+from watcher.replay import Replay
 
 CHUNK = 4096
 
@@ -65,6 +70,9 @@ CASES: dict[str, tuple[WatchedJob, ...]] = {
     "100 rules, 50 unit patterns": one_job(rule_count=100, unit_count=50),
     "100 rules, 1000 unit patterns": one_job(rule_count=100, unit_count=1000),
     "100 rules, 20 jobs": job_each(rule_count=100),
+    "replay, 10 rules": one_job(rule_count=10),
+    "replay, 100 rules": one_job(rule_count=100),
+    "replay, 1000 rules": one_job(rule_count=1000),
 }
 
 
@@ -80,6 +88,22 @@ def seconds_to_scan(journal: Path, jobs: Sequence[WatchedJob], entries: int) -> 
             owned += sum(job.entries for job in tally.tallies)
         took = time.perf_counter() - began
     assert entries == seen == owned
+    return took
+
+
+def seconds_to_replay(journal: Path, jobs: Sequence[WatchedJob], entries: int) -> float:
+    """How long `watcher replay` takes for one job: batches, the order check and every decision included."""
+    (job,) = jobs
+    release = ReleasePolicy(mode=Mode.OBSERVE, window=HOUR, settle=Usec(0), thresholds=())
+    severities = {rule.name: rule.severity for rule in job.rules}
+    policy = JobPolicy(name=job.name, owner="", rules=severities, rules_hash="", release=release, journalctl=())
+    began = time.perf_counter()
+    replay = Replay(policy=policy)
+    replay.begin(Usec(0))
+    for reading in read_extent(Source(directory=str(journal)), jobs, since=Usec(0)):
+        replay.read(reading.taken_in(reading.read_until))
+    took = time.perf_counter() - began
+    assert entries == replay.result().entries
     return took
 
 
@@ -107,7 +131,8 @@ def measure(journal: Path, loop: Path, entries: int, rounds: int) -> dict[str, t
     for _ in range(rounds):
         for name, jobs in CASES.items():
             before = seconds_in_c(loop, journal, entries)
-            took = seconds_to_scan(journal, jobs, entries)
+            measured = seconds_to_replay if name.startswith("replay") else seconds_to_scan
+            took = measured(journal, jobs, entries)
             after = seconds_in_c(loop, journal, entries)
             ratios[name].append((before + after) / 2 / took)
             rates[name].append(entries / took)

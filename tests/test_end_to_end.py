@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 import subprocess
 import time
@@ -209,6 +210,20 @@ def test_a_second_daemon_on_the_same_state_exits(here: Path, journal: LiveWriter
         done = daemon.cli("run")
         assert 75 == done.returncode
         assert "another daemon" in done.stderr
+        assert 200 == daemon.get("/-/ready")[0]
+
+
+def test_a_taken_address_is_said(here: Path) -> None:
+    """The daemon ends with the address and a hint, not with a traceback, and may be started again at once."""
+    daemon = DaemonProcess(here, job(here))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", daemon.port))
+        other.listen()
+        daemon.start()
+        assert 75 == daemon.wait_exit()
+    assert f"listen.metrics 127.0.0.1:{daemon.port}" in daemon.log
+    assert "Traceback" not in daemon.log
+    with daemon:
         assert 200 == daemon.get("/-/ready")[0]
 
 

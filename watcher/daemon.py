@@ -80,7 +80,7 @@ class Daemon:
         )
         self._supervisor = Supervisor(
             _plan(settings),
-            on_event=self._take_in,
+            on_event=self._hand_in,
             committed=lambda: self.state.position,
             clock=wall_clock,
         )
@@ -158,12 +158,12 @@ class Daemon:
         except RollbackError as error:  # it stays queued: the review tries again
             log.error("rollback could not be started", extra={"facts": {"release": release_id, "why": error.message}})
 
-    async def _take_in(self, event: BatchRead | ReaderRestarted) -> bool:
-        """Whether the event was committed; if not, the reader goes back to where the store stands."""
+    async def _hand_in(self, event: BatchRead | ReaderRestarted | QueueReviewed | RollbackObserved) -> bool:
+        """Whether the event was committed. If not, nothing is lost: the reader goes back, the others are seen again."""
         try:
             await self._desk.ask(event)
         except FrontError as error:
-            log.warning("batch was not stored", extra={"facts": {"why": error.message}})
+            log.warning("not stored", extra={"facts": {"event": type(event).__name__, "why": error.message}})
             return False
         return True
 
@@ -175,7 +175,7 @@ class Daemon:
                 self._rollback_due.clear()
                 continue
             for observed in self._observed(busy):
-                await self._desk.ask(observed)
+                await self._hand_in(observed)
             await self._rest(OBSERVE_SECONDS)
 
     async def _review_queue(self) -> None:
@@ -183,7 +183,7 @@ class Daemon:
             queued = self._with_rollback(RollbackState.QUEUED)
             unclaimed = self._unclaimed(queued)
             if unclaimed:
-                await self._desk.ask(QueueReviewed(at=wall_clock(), unclaimed=unclaimed))
+                await self._hand_in(QueueReviewed(at=wall_clock(), unclaimed=unclaimed))
             await self._rest(REVIEW_SECONDS)
 
     def _observed(self, busy: tuple[ReleaseId, ...]) -> list[RollbackObserved]:
@@ -320,7 +320,10 @@ class Daemon:
         except TimeoutError:
             return
         finally:
-            self._waiting.get(id, set()).discard(waiting)
+            others = self._waiting.get(id, set())
+            others.discard(waiting)
+            if not others:
+                self._waiting.pop(id, None)
 
 
 def _source(settings: Settings) -> Source:
@@ -345,9 +348,22 @@ def serve(paths: Paths) -> None:
         store = Store.open(paths.state, wall_clock())
         try:
             asyncio.run(_run(Daemon(paths=paths, settings=settings, store=store)))
+        except ExceptionGroup as group:
+            raise _cause(group) from group
         finally:
             store.close()
 
 
 async def _run(daemon: Daemon) -> None:
     await daemon.run()
+
+
+def _cause(group: ExceptionGroup[Exception]) -> Exception:
+    """What a person can do something about, if that is all that happened; else the whole group, as a defect."""
+    told, rest = group.split(WatcherError)
+    while isinstance(told, ExceptionGroup) and rest is None:
+        first = told.exceptions[0]
+        if isinstance(first, WatcherError):
+            return first
+        told = first if isinstance(first, ExceptionGroup) else None
+    return group

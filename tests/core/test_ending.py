@@ -35,11 +35,11 @@ CRASH = batch(errors=1, at="10s")
 @pytest.mark.parametrize(
     ("terms", "rollback", "why"),
     [
-        (Terms(limit=1, mode=Mode.OBSERVE), RollbackState.NONE, "mode is observe: a person decides about the rollback"),
+        (Terms(limit=1, mode=Mode.OBSERVE), RollbackState.NONE, "mode is observe: recorded only"),
         (
             Terms(limit=1, mode=Mode.OBSERVE, command=()),
             RollbackState.NONE,
-            "mode is observe: a person decides about the rollback",
+            "mode is observe: recorded only",
         ),
         (Terms(limit=1, mode=Mode.ASK), RollbackState.HELD, "mode is ask: a person decides about the rollback"),
         (Terms(limit=1, mode=Mode.ROLLBACK), RollbackState.QUEUED, "1 error match in 0ms, limit 1 in 2m"),

@@ -60,7 +60,8 @@ class Daemon:
         return True
 
     def _take(self, batch: BatchRead) -> None:
-        self.counts.update({tally.job: tally.entries for tally in batch.tallies})
+        for tally in batch.tallies:
+            self.counts[tally.job] += tally.entries
         self.matches += batch.matches
         self.gaps += batch.gaps
         self.position = batch.position or self.position

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import time
 from pathlib import Path
 from typing import Self
@@ -382,6 +383,33 @@ def test_file_that_appears(directory: Path) -> None:
         assert () == reader.to_tail().gaps
 
 
+class DeafReader(_Reader):
+    """A real reader on a machine without inotify watches left: it never hears of a new file."""
+
+    def process(self) -> int:
+        return 0
+
+
+def test_file_that_nobody_tells_of(directory: Path) -> None:
+    """Without inotify a new file is found all the same, a moment later."""
+    write(directory, "old", lines(10))
+    with Reader(directory, make=DeafReader) as reader:
+        reader.to_tail()
+        write(directory, "new", lines(10, start=T0 + 10 * STEP))
+        assert (10, ()) == (reader.until(10).entries, reader.to_tail().gaps)
+
+
+def test_directory_that_is_made_anew(directory: Path) -> None:
+    """A directory that goes is an error, and one in its place is followed."""
+    write(directory, "old", lines(10))
+    with Reader(directory) as reader:
+        reader.to_tail()
+        shutil.rmtree(directory)
+        eventually(lambda: read_on(reader))
+        write(directory, "new", lines(10, start=T0 + 10 * STEP))
+        assert 10 == reader.until(10).entries
+
+
 def test_position_is_exact(directory: Path) -> None:
     """The position names the last entry, with its number."""
     write(directory, "system", lines(700))
@@ -391,3 +419,23 @@ def test_position_is_exact(directory: Path) -> None:
     assert (cursors(directory)[-1], 1, last.number) == (position.cursor, position.consumed, position.last)
     assert ((last.sequence, last.number),) == position.lasts
     assert last.realtime == realtime_of(position.cursor)
+
+
+def test_a_caught_up_reader_lets_its_maps_go(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a long catch-up the files are closed once, and the next entry is read like any other."""
+    monkeypatch.setattr("watcher.journal.follow.MOST_MAPPED", 1000)
+    with LiveWriter(directory / "live.journal") as writer, Reader(directory) as reader:
+        reader.to_tail()
+        writer.say(*lines(1500, start=now(), errors=0))
+        descriptors: list[int] = []
+
+        def caught_up() -> bool:
+            reader.step()
+            descriptors.append(reader.follower.fileno())
+            return reader.all is not None and reader.all.entries == 1500
+
+        eventually(caught_up)
+        writer.say(Line(at=now(), message="error afterwards"))
+        assert (1501, 1) == (reader.until(1501).entries, len(reader.to_tail().matches))
+        assert -1 in descriptors
+        assert -1 != reader.follower.fileno()

@@ -13,6 +13,7 @@ from watcher.core.coverage import Gap
 from watcher.core.duration import SECOND, Usec
 from watcher.core.rule import WatchedJob
 from watcher.journal.batch import CAREFUL_ENTRIES, FAST_ENTRIES, BatchReader, Stretch
+from watcher.journal.folders import Folders, folders_of
 from watcher.journal.landing import Landing, land_at, land_at_tail, land_from_head, land_past
 from watcher.journal.opening import JournalError, MakeReader, open_journal, trouble_with
 from watcher.journal.position import Position, PositionError, since_cursor
@@ -26,6 +27,10 @@ ERRORS = 3
 STAMP_SLACK = SECOND
 """journald stamps an entry before it stores it; what is stamped older than this has arrived."""
 MOST_WARY = 64
+MOST_MAPPED = 50_000
+"""After so many entries the library has mapped tens of megabytes of journal files, which only closing gives back."""
+LOOK_EVERY = Usec(2 * SECOND)
+"""How often it is checked whether files came or went without a word from inotify."""
 PROBED_ENTRIES = 50
 """What a reader that dies again takes with it."""
 
@@ -69,6 +74,9 @@ class Follower:
         self._wary = 0
         self._distrust = 0
         self._errors = 0
+        self._mapped = 0
+        self._folders: Folders = frozenset()
+        self._looked_at = 0
         if position is not None:
             self._take_up(position)
         known = self._position or Position(cursor="")
@@ -91,7 +99,7 @@ class Follower:
 
     def close(self) -> None:
         """Lets the journal go; the next step opens it again where it was."""
-        reader, self._reader, self._placed = self._reader, None, False
+        reader, self._reader, self._placed, self._mapped = self._reader, None, False, 0
         if reader is not None:
             reader.close()
 
@@ -132,8 +140,10 @@ class Follower:
     # ------------------------------------------------------------------------------------------------- placing
 
     def _ready(self) -> _Reader:
+        self._look_around()
         if self._reader is None:
             try:
+                self._folders = folders_of(self._source)
                 self._reader = open_journal(self._source, self._make)
             except JournalError:
                 if self._position is None and not self._lost and self._clock is not None:
@@ -143,6 +153,14 @@ class Follower:
         if not self._placed:
             self._place(self._reader)
         return self._reader
+
+    def _look_around(self) -> None:
+        """A reader that hears of no new file would stay silent for ever: open anew whenever files came or went."""
+        if self._clock is None or self._reader is None or 0 <= (now := self._clock()) - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = now
+        if folders_of(self._source) != self._folders:
+            self.close()
 
     def _place(self, reader: _Reader) -> Position:
         landing = self._land(reader)
@@ -201,7 +219,9 @@ class Follower:
         return self._reading(stretch)
 
     def _is_fast(self, reader: _Reader) -> bool:
-        return self._behind and not self._wary and not isinstance(reader, ProbingReader)
+        # the first entry of all has none before it, so that only a look at each tells what belongs together
+        known = self._order.last is not None
+        return known and self._behind and not self._wary and not isinstance(reader, ProbingReader)
 
     def _note_pace(self, stretch: Stretch, *, careful: bool) -> None:
         self._behind = stretch.entries >= CAREFUL_ENTRIES or (self._clock is None and not stretch.at_tail)
@@ -231,6 +251,9 @@ class Follower:
         )
         self._moved, self._base = False, self._order.copy()
         self.visible = self.visible or stretch.entries > 0
+        self._mapped += stretch.entries
+        if self._clock is not None and stretch.at_tail and self._mapped > MOST_MAPPED:
+            self.close()
         self._read_until = self._seen_until(stretch)
         return Reading(
             read_until=self._read_until,

@@ -201,8 +201,9 @@ def lower_own_worth() -> None:
 
 
 def _leave(number: int, frame: object) -> None:
+    """Ends at once, wherever it is: nothing is kept that would have to be put away."""
     del number, frame
-    raise SystemExit(0)
+    os._exit(0)
 
 
 def main() -> None:
