@@ -142,6 +142,38 @@ def test_pause_holds_what_would_have_run(here: Path, journal: LiveWriter) -> Non
         assert not (here / "rolled-back").exists()
 
 
+def test_the_off_switch_holds_and_lifting_it_runs_nothing_by_itself(here: Path, journal: LiveWriter) -> None:
+    """With the file `disarm` a rollback is held, visibly; without it a person has to say so."""
+    with DaemonProcess(here, job(here)) as daemon:
+        (daemon.state / "disarm").touch()
+        release = daemon.start_release()
+        say(journal, *["rows, giving up"] * 3)
+        done = daemon.cli("release", "wait", release, "--timeout", "20s", "-o", "json")
+        assert 2 == done.returncode
+        assert "off switch" in json.loads(done.stdout)["rollback"]["reason"]
+        assert [] == list((daemon.state / "rollback-queue").iterdir())
+        (daemon.state / "disarm").unlink()
+        assert "held" == daemon.show(release)["rollback"]["state"]
+        assert 0 == daemon.cli("release", "rollback", release, "--reason", "switched on again").returncode
+        assert 1 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        assert 1 == len((here / "rolled-back").read_text().splitlines())
+
+
+def test_a_journal_directory_that_is_replaced_is_a_hole(here: Path) -> None:
+    """What was written into the new directory is read, and the release can't pass."""
+    with DaemonProcess(here, job(here, window="4s")) as daemon:
+        with LiveWriter(daemon.journal / "live.journal") as first:
+            say(first, "one")
+            daemon.wait_for(lambda: daemon.entries() == 1, "the first entry")
+            release = daemon.start_release()
+        daemon.journal.rename(here / "gone")
+        daemon.journal.mkdir()
+        with LiveWriter(daemon.journal / "live.journal") as second:
+            say(second, "two", "three")
+            assert 3 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        assert not daemon.show(release)["coverage"]["complete"]
+
+
 def test_a_missing_rollback_command_fails_loudly(here: Path, journal: LiveWriter) -> None:
     """One attempt, state failed, the metric raised, exit code 2."""
     with DaemonProcess(here, job(here, command="nowhere")) as daemon:
@@ -163,6 +195,7 @@ def test_replay_says_what_live_said(here: Path, journal: LiveWriter) -> None:
         daemon.wait_for(lambda: daemon.entries() == 7, "all entries")
         shown, metrics = daemon.show(release), daemon.metrics()
         at = shown["started_at"]
+        assert 0 == daemon.cli("replay", "--job", "import", "--since", "-7d").returncode
         done = daemon.cli("replay", "--job", "import", "--since", at, "--release-at", at, "-o", "json")
         assert 0 == done.returncode, done.stderr
         replayed = json.loads(done.stdout)

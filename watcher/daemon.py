@@ -39,6 +39,7 @@ from watcher.core.messages import (
     ReaderRestarted,
     RollbackObserved,
     SettingsLoaded,
+    TransitionKind,
     WriteNote,
 )
 from watcher.core.names import LONGEST, JobName, ReleaseId
@@ -54,8 +55,10 @@ from watcher.paths import Paths
 
 REVIEW_SECONDS = 30.0
 OBSERVE_SECONDS = 0.05
+RETRY_SECONDS = 5.0
 NOTE_PATIENCE = 5.0
 EXCERPT_SECONDS = 10.0
+_AT_REST = frozenset({RollbackState.HELD, RollbackState.NONE})
 _ID_STEM = LONGEST - len("-20261123-235959-abcd")
 
 
@@ -68,8 +71,12 @@ class Daemon:
         self._store = store
         self._reloaded_at = wall_clock()
         self._reload_successful = True
+        self._reload_lock = asyncio.Lock()
+        self._reloading: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
         self._rollback_due = asyncio.Event()
+        self._complaint = ""
+        self._review_due = asyncio.Event()
         self._waiting: dict[ReleaseId, set[asyncio.Event]] = {}
         self._rollback = EmbeddedRollback(paths.state, wall_clock)
         self._notebook = Notebook(
@@ -110,6 +117,7 @@ class Daemon:
             if self._settings.metrics_address is not None:
                 await stack.enter_async_context(WebServer(self, self._settings.metrics_address))
             await self._stop.wait()
+            self._review_due.set()
             notifier.stopping()
             log.info("stopping")
             await self._supervisor.stop()
@@ -146,6 +154,11 @@ class Daemon:
                 self._notebook.due(command.release)
         for transition in decision.transitions:
             say_transition(transition)
+            if transition.kind is TransitionKind.ROLLBACK and transition.after in (
+                RollbackState.HELD,
+                RollbackState.NONE,
+            ):
+                self._withdraw(transition.release)
         for release in decision.changed:
             for waiting in self._waiting.pop(release.id, ()):
                 waiting.set()
@@ -155,8 +168,18 @@ class Daemon:
         self._rollback_due.set()
         try:
             self._rollback.queue(state.releases[release_id])
+            if self._rollback.is_disarmed:
+                self._review_due.set()
         except RollbackError as error:  # it stays queued: the review tries again
             log.error("rollback could not be started", extra={"facts": {"release": release_id, "why": error.message}})
+
+    def _withdraw(self, release_id: ReleaseId | None) -> None:
+        """What is held or dropped must not lie in the queue: whoever reads it would run it."""
+        try:
+            if release_id is not None:
+                self._rollback.withdraw(release_id)
+        except RollbackError as error:
+            log.error("queue file could not be removed", extra={"facts": {"release": release_id, "why": error.message}})
 
     async def _hand_in(self, event: BatchRead | ReaderRestarted | QueueReviewed | RollbackObserved) -> bool:
         """Whether the event was committed. If not, nothing is lost: the reader goes back, the others are seen again."""
@@ -176,21 +199,25 @@ class Daemon:
                 continue
             for observed in self._observed(busy):
                 await self._hand_in(observed)
-            await self._rest(OBSERVE_SECONDS)
+            await self._rest(OBSERVE_SECONDS if self._desk.trouble is None else RETRY_SECONDS)
 
     async def _review_queue(self) -> None:
         while not self.stopping():
             queued = self._with_rollback(RollbackState.QUEUED)
             unclaimed = self._unclaimed(queued)
             if unclaimed:
-                await self._hand_in(QueueReviewed(at=wall_clock(), unclaimed=unclaimed))
-            await self._rest(REVIEW_SECONDS)
+                disarmed = self._rollback.is_disarmed
+                await self._hand_in(QueueReviewed(at=wall_clock(), unclaimed=unclaimed, disarmed=disarmed))
+            self._review_due.clear()
+            await self._rest(REVIEW_SECONDS, unless=self._review_due)
 
     def _observed(self, busy: tuple[ReleaseId, ...]) -> list[RollbackObserved]:
         try:
             return self._rollback.observe(busy)
         except RollbackError as error:  # looked at again in a moment
-            log.error("rollbacks can't be observed", extra={"facts": {"why": error.message}})
+            if error.message != self._complaint:
+                log.error("rollbacks can't be observed", extra={"facts": {"why": error.message}})
+            self._complaint = error.message
             return []
 
     def _unclaimed(self, queued: tuple[ReleaseId, ...]) -> tuple[ReleaseId, ...]:
@@ -216,10 +243,11 @@ class Daemon:
             notifier.alive()
             await self._rest(1.0)
 
-    async def _rest(self, seconds: float) -> None:
+    async def _rest(self, seconds: float, *, unless: asyncio.Event | None = None) -> None:
+        """Wait, at most until the end of the daemon or until `unless` is set; the end sets that as well."""
         try:
             async with asyncio.timeout(seconds):
-                await self._stop.wait()
+                await (unless or self._stop).wait()
         except TimeoutError:
             return
 
@@ -232,7 +260,7 @@ class Daemon:
         return await read_excerpts(_source(self._settings), release, timeout=EXCERPT_SECONDS, captures=captures)
 
     def _reload_on_signal(self) -> None:
-        asyncio.get_running_loop().call_soon(asyncio.ensure_future, self._try_reload())
+        self._reloading = asyncio.ensure_future(self._try_reload())
 
     async def _try_reload(self) -> None:
         try:
@@ -283,6 +311,10 @@ class Daemon:
 
     async def reload(self) -> None:
         """Read the configuration again; a broken one is refused whole. Raises ReloadRefusedError and FrontError."""
+        async with self._reload_lock:
+            await self._reload()
+
+    async def _reload(self) -> None:
         try:
             settings = await asyncio.to_thread(load_settings, self._paths.config)
         except ConfigError as error:
@@ -296,6 +328,8 @@ class Daemon:
         self._settings = settings
         await self._supervisor.replace(_plan(settings))
         self._reload_successful, self._reloaded_at = True, wall_clock()
+        for problem in settings.warnings:
+            log.warning("%s", problem)
         log.info("reloaded", extra={"facts": {"config": settings.hash, "jobs": len(settings.jobs)}})
 
     def find(self, id: ReleaseId) -> Release | None:  # noqa: A002 - the contract's word

@@ -78,6 +78,7 @@ class Desk:
         decision = decide(self._knowing(event), event)
         if decision.is_durable:
             self._store.commit(decision)
+            self.trouble = None
         self.state = decision.state
         self._perform(decision)
         return decision.answer
@@ -90,7 +91,6 @@ class Desk:
             if not asked.answer.done():
                 asked.answer.set_exception(FrontError(error.message, hint=error.hint))
             return
-        self.trouble = None
         if not asked.answer.done():
             asked.answer.set_result(answer)
 

@@ -60,7 +60,7 @@ def test_queued_many_times(rollback: EmbeddedRollback, tmp_path: Path) -> None:
     seen = end_of(rollback)
     again = EmbeddedRollback(tmp_path, lambda: seen.at)
     again.queue(release)
-    assert ([seen], set()) == (again.observe([ID]), again._alive)
+    assert ([seen], {}) == (again.observe([ID]), again._alive)
     assert (1, []) == (lines(tmp_path / "ran"), os.listdir(tmp_path / "rollback-queue"))
 
 
@@ -169,7 +169,7 @@ def test_twice_interrupted_idempotent_command(rollback: EmbeddedRollback, tmp_pa
     for name in ("started", "started.2"):
         (tmp_path / "rollback" / f"{ID}.{name}").touch()
     assert [RollbackState.UNKNOWN] == [seen.state for seen in rollback.observe([ID])]
-    assert (set(), 0) == (rollback._alive, lines(tmp_path / "ran"))
+    assert ({}, 0) == (rollback._alive, lines(tmp_path / "ran"))
 
 
 def test_disarmed(rollback: EmbeddedRollback, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -193,7 +193,7 @@ def test_disarmed_idempotent_command(rollback: EmbeddedRollback, tmp_path: Path)
     (tmp_path / "rollback" / f"{ID}.started").touch()
     (tmp_path / "disarm").touch()
     assert [RollbackState.UNKNOWN] == [seen.state for seen in rollback.observe([ID])]
-    assert (set(), 0) == (rollback._alive, lines(tmp_path / "ran"))
+    assert ({}, 0) == (rollback._alive, lines(tmp_path / "ran"))
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_started_that_is_a_link(rollback: EmbeddedRollback, tmp_path: Path) -> N
     (tmp_path / "rollback" / f"{ID}.started").symlink_to("nowhere")
     rollback.queue(failed_release(appends(tmp_path / "ran")))
     assert [RollbackState.UNKNOWN] == [seen.state for seen in rollback.observe([ID])]
-    assert (set(), 0) == (rollback._alive, lines(tmp_path / "ran"))
+    assert ({}, 0) == (rollback._alive, lines(tmp_path / "ran"))
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def test_directory_that_is_read_only(powerless: Path, name: str) -> None:
     with pytest.raises(RollbackError, match=f"/{name}: Permission denied") as caught:
         rollback.queue(failed_release(appends(powerless / "ran")))
     assert "the user that runs the daemon must be able to write there, and the disk must have room" == caught.value.hint
-    assert (set(), []) == (rollback._alive, rollback.observe([ID]))
+    assert ({}, []) == (rollback._alive, rollback.observe([ID]))
 
 
 def test_unreadable_claims(powerless: Path) -> None:

@@ -69,8 +69,8 @@ TABLE: dict[str, tuple[str, str, str, str, str]] = {
     "failed, queued": (WRONG, SAME, WRONG, WRONG, SAME),
     "failed, running": (WRONG, SAME, WRONG, WRONG, SAME),
     "failed, succeeded": (WRONG, SAME, WRONG, WRONG, SAME),
-    "failed, failed": (WRONG, SAME, WRONG, WRONG, SAME),
-    "failed, unknown": (WRONG, SAME, WRONG, WRONG, SAME),
+    "failed, failed": (WRONG, SAME, WRONG, WRONG, WRONG),
+    "failed, unknown": (WRONG, SAME, WRONG, WRONG, WRONG),
 }
 CASES = [
     (situation, judgement, outcome)

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,13 @@ async def settled(story: Daemon, directory: Path) -> None:
     await eventually(lambda: story.batches > batches + 1)
 
 
+def shoot(story: Daemon) -> None:
+    """Kill -9 of the reader, if there is one at the moment."""
+    if story.supervisor.pid is not None:
+        with suppress(ProcessLookupError):
+            os.kill(story.supervisor.pid, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_reader_killed_again_and_again(tmp_path: Path, seed: int) -> None:
     """Kill -9 at random moments while two programs write: every entry is counted once, every match is there once."""
@@ -37,8 +45,7 @@ async def test_reader_killed_again_and_again(tmp_path: Path, seed: int) -> None:
                 for k in range(chance.randint(1, 40)):
                     chance.choice([one, two]).tell(f"error {k}" if k % 3 == 0 else "fine")
                 await asyncio.sleep(chance.random() * 0.3)
-                if story.supervisor.pid is not None:
-                    os.kill(story.supervisor.pid, signal.SIGKILL)
+                shoot(story)
         await settled(story, tmp_path)
         assert counted(tmp_path) == story.entries
         assert counted(tmp_path, "--grep", "error") == len(story.matches) == len({m.cursor for m in story.matches})
@@ -55,8 +62,7 @@ async def test_reader_killed_in_a_backlog(tmp_path: Path) -> None:
         for _ in range(8):
             await eventually(lambda: story.supervisor.pid is not None)
             await asyncio.sleep(0.1 + chance.random() * 0.3)
-            if story.supervisor.pid is not None:
-                os.kill(story.supervisor.pid, signal.SIGKILL)
+            shoot(story)
         await settled(story, tmp_path)
         assert (60_000, 6_000, []) == (story.entries, len(story.matches), story.gaps)
 

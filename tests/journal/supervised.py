@@ -76,7 +76,8 @@ class Daemon:
     async def kill(self, number: signal.Signals) -> None:
         """Ends the reader as somebody else would, and waits until it is missed."""
         known = len(self.restarts)
-        os.kill(await self.ready(), number)
+        with suppress(ProcessLookupError):
+            os.kill(await self.ready(), number)
         await eventually(lambda: self.supervisor.trouble is not None or len(self.restarts) > known)
 
 

@@ -51,7 +51,7 @@ class EmbeddedRollback:
         self._clock = clock
         self._refused: dict[ReleaseId, str] = {}
         self._repeated: dict[ReleaseId, int] = {}
-        self._alive: set[int] = set()
+        self._alive: dict[int, ReleaseId] = {}
         self._disarmed_said = False
         for path in (self._queue, self._claims):
             with _trouble(path):
@@ -90,17 +90,29 @@ class EmbeddedRollback:
             if due:
                 self._start_runner(release.id)
 
+    @property
+    def is_disarmed(self) -> bool:
+        """Whether the off switch, the file `disarm`, is there."""
+        return os.path.lexists(self._disarm)
+
+    def withdraw(self, release_id: ReleaseId) -> None:
+        """Take back a queue file that nobody has claimed, if there is one. Raises RollbackError."""
+        with _opened(self._queue) as queue, _trouble(self._queue):
+            if files.exists(queue, release_id):
+                files.remove(queue, release_id)
+
     def claimed(self, release_ids: Iterable[ReleaseId]) -> frozenset[ReleaseId]:
-        """Those that need not be queued again: their command was started, or never can be.
+        """Those that need not be queued again: their command was started, is just being started, or never can be.
 
         A claim alone is not enough: if its runner died before the command was started, queueing again starts another.
         Raises RollbackError.
         """
+        settled = {*self._refused, *list(self._alive.values())}
         with _opened(self._claims) as directory, _trouble(self._claims):
             return frozenset(
                 release_id
                 for release_id in release_ids
-                if release_id in self._refused or look(directory, release_id).standing not in _DUE
+                if release_id in settled or look(directory, release_id).standing not in _DUE
             )
 
     def observe(self, release_ids: Iterable[ReleaseId]) -> list[RollbackObserved]:
@@ -233,14 +245,18 @@ class EmbeddedRollback:
         )
         with _trouble(sys.executable):
             pid = os.posix_spawn(sys.executable, argv, kept, file_actions=null, setsid=True, setsigmask=())
-        self._alive.add(pid)
-        start_new_thread(self._reap, (release_id, pid))
+        self._alive[pid] = release_id
+        try:
+            start_new_thread(self._reap, (release_id, pid))
+        except RuntimeError as error:  # no thread to be had: the runner runs all the same, only its zombie stays
+            del self._alive[pid]
+            _log.warning("rollback runner is not waited for", extra={"facts": {"release": release_id, "why": error}})
         return pid
 
     def _reap(self, release_id: ReleaseId, pid: int) -> None:
         """Wait, in a thread, so that the runner doesn't stay behind as a zombie."""
         _, status = os.waitpid(pid, 0)
-        self._alive.discard(pid)
+        self._alive.pop(pid, None)
         if status != 0:
             facts = {"release": release_id, "status": os.waitstatus_to_exitcode(status)}
             _log.error("rollback runner ended without a result", extra={"facts": facts})

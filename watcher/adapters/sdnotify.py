@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
+
+log = logging.getLogger("watcher")
 
 
 class Notifier:
@@ -13,6 +16,7 @@ class Notifier:
         address = os.environ.pop("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         os.environ.pop("WATCHDOG_PID", None)
+        self._complained = False
         usec = os.environ.pop("WATCHDOG_USEC", "")
         self.watchdog_seconds = int(usec) / 1_000_000 if usec.isdecimal() else None
         """How often at the latest the manager wants to hear `alive`; None: it does not ask."""
@@ -30,11 +34,18 @@ class Notifier:
         self._send(f"STATUS={text.splitlines()[0] if text else ''}")
 
     def alive(self) -> None:
-        """The loop made progress."""
+        """The loop still turns."""
         self._send("WATCHDOG=1")
 
     def _send(self, message: str) -> None:
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
-            channel.sendto(message.encode(), self._address)
+        try:
+            with socket.socket(
+                socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+            ) as channel:
+                channel.sendto(message.encode(errors="replace"), self._address)
+        except OSError as error:  # what the manager makes of silence is its business; ours is to go on
+            if not self._complained:
+                log.warning("the service manager can't be told", extra={"facts": {"why": error}})
+            self._complained = True

@@ -47,6 +47,7 @@ _VERBS = {
 """Each verb's file; only that one is loaded."""
 _WITH_VALUE = frozenset({"--config", "--state-dir", "--socket", "-o", "--output"})
 _SHOWN = 500
+_INSTANTS = frozenset({"--since", "--until", "--release-at"})
 _BROKEN_PIPE = 141
 
 
@@ -84,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
     is_json, is_verbose = _asks_for_json(own), any(word in ("-v", "--verbose") for word in own)
     try:
         # argparse hands `JOB --version V -- CMD` to nobody: a command of `exec` is kept away from it
-        args = parser(_verb_of(own)).parse_args(own if "exec" in own else argv)
+        args = parser(_verb_of(own)).parse_args(_instants_joined(own if "exec" in own else argv))
         args.tail = argv[len(own) + 1 :] if len(own) < len(argv) else None
         code: int = args.run(args)
     except _Shown:
@@ -100,6 +101,17 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the top of the process
         return _unexpected(error, is_json=is_json, is_verbose=is_verbose)
     return code
+
+
+def _instants_joined(argv: Sequence[str]) -> list[str]:
+    """`--since -7d` as `--since=-7d`: to argparse, a value that begins with a dash is an option."""
+    joined: list[str] = []
+    for word in argv:
+        if joined and joined[-1] in _INSTANTS and word[:1] == "-" and word[1:2].isdigit():
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def parser(verb: str | None = None) -> argparse.ArgumentParser:

@@ -50,6 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from watcher.cli.instants import parse_instant  # noqa: PLC0415 - other verbs must not pay for this one
     from watcher.clock import wall_clock  # noqa: PLC0415 - the same
     from watcher.config.load import load_settings  # noqa: PLC0415 - the same
+    from watcher.core.messages import BatchRead  # noqa: PLC0415 - the same
     from watcher.core.names import JobName  # noqa: PLC0415 - the same
     from watcher.journal.extent import read_extent  # noqa: PLC0415 - the same
     from watcher.journal.source import Source  # noqa: PLC0415 - the same
@@ -75,6 +76,7 @@ def run(args: argparse.Namespace) -> int:
     for reading in read_extent(source, (job,), since=since, until=until):
         replay.read(reading.taken_in(reading.read_until))
         progress.show(reading.entries, reading.read_until)
+    replay.read(BatchRead(at=until, read_until=until))  # there is nothing more: as live, windows close by the clock
     progress.end()
     report = _report(args.job, replay.result(), time.perf_counter() - started)
     print(json.dumps(report) if args.output == "json" else _in_words(report))  # noqa: T201 - data goes to stdout

@@ -82,13 +82,15 @@ def _configure(draft: Draft, event: SettingsLoaded) -> Decision:
         if policy is None:
             reason = Reason(code=ReasonCode.JOB_REMOVED)
             change_phase(draft, release, Phase.INCONCLUSIVE, at=event.at, reasons=(reason,))
-        elif release.phase is Phase.PREPARING:
-            thresholds = policy.release.thresholds
-            draft.put(replace(release, policy=policy, counted=((),) * len(thresholds), peak=(0,) * len(thresholds)))
-        elif policy.rules_hash != release.policy.rules_hash and release.rules_changed_at is None:
+        elif policy.rules_hash != release.policy.rules_hash and _is_first_change(release):
             draft.put(replace(release, rules_changed_at=event.at))
     known = {**counters.zeroes(event.policies.values()), **draft.before.counters, **draft.counted}
     return draft.seal(policies=dict(event.policies), counters=known)
+
+
+def _is_first_change(release: Release) -> bool:
+    """A release that is still being prepared has seen nothing yet, so nothing of it was judged by other rules."""
+    return release.phase is Phase.WATCHING and release.rules_changed_at is None
 
 
 def _follow_rollback(draft: Draft, event: RollbackObserved) -> None:
@@ -132,7 +134,7 @@ def _review(draft: Draft, event: QueueReviewed) -> None:
             newer = Reason(code=ReasonCode.NEWER_RELEASE, what=draft.before.last.get(release.job, ""))
             change_rollback(draft, release, Rollback(reason=newer))
             continue
-        hold = _hold_queued(draft, release)
+        hold = Reason(code=ReasonCode.DISARMED) if event.disarmed else _hold_queued(draft, release)
         if hold is None:
             queue_again(draft, release)
         else:

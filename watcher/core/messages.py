@@ -163,11 +163,13 @@ class RollbackObserved:
 class QueueReviewed:
     """It is time to look at the queued rollbacks that nobody has claimed yet (`unclaimed`): at start, and on a timer.
 
-    They are queued again if they may still run, and held or dropped if not.
+    They are queued again if they may still run, and held or dropped if not. `disarmed`: the off switch is on, so none
+    may.
     """
 
     at: Usec
     unclaimed: tuple[ReleaseId, ...]
+    disarmed: bool = False
 
 
 Event = (

@@ -26,6 +26,7 @@ from watcher.core.state import OPEN_PHASES, Pause
 from watcher.core.windows import is_final
 
 _WAITING = frozenset({RollbackState.NONE, RollbackState.HELD})
+_OVER = frozenset({RollbackState.FAILED, RollbackState.UNKNOWN})
 
 
 def judge(draft: Draft, event: PersonDecided) -> Answer:
@@ -124,6 +125,12 @@ def _fail(draft: Draft, event: PersonDecided, release: Release, reason: Reason) 
 
 
 def _roll_back(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:
+    if release.rollback.state in _OVER:
+        return Refused(
+            code=RefusalCode.WRONG_PHASE,
+            message=f"release {release.id}: its rollback ran once and is {release.rollback.state}; it is not run again",
+            hint="look at what it did, then finish or repeat it by hand",
+        )
     if release.rollback.state not in _WAITING:
         return Accepted(release)
     if release.policy.release.rollback is None:

@@ -182,4 +182,9 @@ def _settling(policy: ReleasePolicy, window: Usec | None) -> ReleasePolicy:
 def _last_good_version(draft: Draft, request: ReleaseRequest) -> str | None:
     last = draft.before.last.get(request.job)
     release = None if last is None else draft.before.releases.get(last)
-    return release.request.version if release is not None and release.phase is Phase.PASSED else None
+    if release is None:
+        return None
+    if release.phase is Phase.PASSED:
+        return release.request.version
+    # rolled back to what stood before it; of any other end nobody knows what runs now
+    return release.previous if release.rollback.state is RollbackState.SUCCEEDED else None

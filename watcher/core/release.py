@@ -58,6 +58,7 @@ class ReasonCode(StrEnum):
     MODE = "mode"
     PAUSED = "paused"
     STALE = "stale"
+    DISARMED = "disarmed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def _doubts(release: Release) -> tuple[Reason, ...]:
     return tuple(doubts)
 
 
-def say(reason: Reason) -> str:  # noqa: C901 - one arm for each word of the contract
+def say(reason: Reason) -> str:  # noqa: C901, PLR0912 - one arm for each word of the contract
     """The reason in words, for people: `5 error matches in 42s, limit 5 in 2m`."""
     match reason.code:
         case ReasonCode.MATCHES:
@@ -60,6 +60,8 @@ def say(reason: Reason) -> str:  # noqa: C901 - one arm for each word of the con
             return f"mode is {reason.what}: {who}"
         case ReasonCode.PAUSED:
             return f"automatic rollbacks are paused: {reason.what}"
+        case ReasonCode.DISARMED:
+            return "the off switch is on: the file `disarm` exists"
         case ReasonCode.STALE:
             return f"decided {_span(reason.span)} after the failure, limit {_span(reason.within)}: a person decides"
 

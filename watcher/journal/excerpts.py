@@ -25,7 +25,7 @@ AROUND = 3
 """How many lines are shown before and after a matching one."""
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV")
 """What the child is given; above all not NOTIFY_SOCKET, with which it could speak for the daemon."""
-_PROGRAM = (sys.executable, "-m", "watcher.journal.excerpt")
+_PROGRAM = (sys.executable, "-P", "-m", "watcher.journal.excerpt")
 _ANSWER_LIMIT = 128 * 1024
 _COMPLAINT = 300
 

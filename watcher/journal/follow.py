@@ -143,7 +143,7 @@ class Follower:
         self._look_around()
         if self._reader is None:
             try:
-                self._folders = folders_of(self._source)
+                self._folders, self._looked_at = folders_of(self._source), self._clock() if self._clock else 0
                 self._reader = open_journal(self._source, self._make)
             except JournalError:
                 if self._position is None and not self._lost and self._clock is not None:

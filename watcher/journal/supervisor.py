@@ -144,7 +144,11 @@ class Supervisor:
         was_death = self._ending in _DEATHS
         position = self._committed()
         plan = replace(self._plan, position=position, probe=was_death, pinned=self._pinned, poll=self._poll)
-        self._process = process = await _start()
+        try:
+            self._process = process = await _start()
+        except OSError as error:  # no process or memory to be had: that may pass, and the sockets must stay up
+            log.error("journal reader can't be started", extra={"facts": {"why": error}})  # noqa: TRY400 - no defect
+            return Ending.ERROR
         try:
             self._tell(encode_plan(plan))
             if not await self._tell_of_restart():
@@ -176,7 +180,7 @@ class Supervisor:
             except TimeoutError:
                 return Ending.HUNG
             except (WireError, ValueError) as error:
-                log.error("journal reader sent what can't be understood", extra={"error": str(error)})  # noqa: TRY400
+                log.error("journal reader sent what can't be understood", extra={"facts": {"why": error}})  # noqa: TRY400
                 return Ending.ERROR
         return Ending.DIED
 
@@ -186,7 +190,7 @@ class Supervisor:
                 self._spot = spot
             case Trouble(text):
                 if text != self._trouble:
-                    log.warning("journal can't be read", extra={"reason": text})
+                    log.warning("journal can't be read", extra={"facts": {"why": text}})
                 self._trouble = text
             case Reading() as reading:
                 return await self._hand_on(reading)
@@ -209,7 +213,9 @@ class Supervisor:
         if ending is Ending.CONFIG or self._is_stopping:
             return
         self._trouble = f"the journal reader ended ({ending.value}) and is started again"
-        log.warning("journal reader ended", extra={"reason": ending.value, "backoff_seconds": self._backoff})
+        log.warning(
+            "journal reader ended", extra={"facts": {"reason": ending.value, "again_in_seconds": self._backoff}}
+        )
         if ending in _DEATHS:
             self._blame()
         delay, self._backoff = self._backoff, min(self._backoff * 2, LONGEST_BACKOFF)
@@ -222,7 +228,7 @@ class Supervisor:
         """An entry at which two probing readers in turn have died is passed from now on."""
         spot, self._suspect = self._suspect, self._spot
         if spot is not None and spot == self._spot and spot not in self._pinned:
-            log.warning("journal entry kills the reader and is passed unread", extra={"cursor": spot.cursor})
+            log.warning("journal entry kills the reader and is passed unread", extra={"facts": {"cursor": spot.cursor}})
             self._pinned = (*self._pinned, spot)[-PINS:]
 
     # -------------------------------------------------------------------------------------------------- pipes
@@ -256,6 +262,7 @@ async def _start() -> Process:
     environment = {key: value for key, value in os.environ.items() if key not in ("NOTIFY_SOCKET", "WATCHDOG_USEC")}
     return await asyncio.create_subprocess_exec(
         sys.executable,
+        "-P",  # nothing of the directory that the daemon was started in
         "-m",
         "watcher.journal.process",
         stdin=PIPE,
