@@ -238,7 +238,19 @@ class Follower:
         self._order = self._base.copy()
         self._placed = False
 
+    def _idle(self, stretch: Stretch) -> Reading | None:
+        """What an idle reader says a hundred times a second, without the price of a batch."""
+        if stretch.entries or stretch.gaps or self._moved or self._gaps or not stretch.at_tail:
+            return None
+        if self._position is None or stretch.cursor != self._position.cursor:
+            return None
+        self._read_until = self._seen_until(stretch)
+        return Reading(read_until=self._read_until, at_tail=True, visible=self.visible)
+
     def _reading(self, stretch: Stretch) -> Reading:
+        idle = self._idle(stretch)
+        if idle is not None and self._mapped <= MOST_MAPPED:
+            return idle
         tally = self._scanner.drain()
         gaps, self._gaps = (*self._gaps, *stretch.gaps, *tally.gaps), []
         moved = self._moved or self._position is None or stretch.cursor != self._position.cursor
