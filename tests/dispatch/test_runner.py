@@ -130,12 +130,18 @@ def test_no_descriptor_is_passed_on(tmp_path: Path) -> None:
     assert ["0", "1", "2", "3"] == result_of(tmp_path)["output"].split()
 
 
+def ignore_some() -> None:
+    """As a shell does for what it starts in the background, and more."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGWINCH, signal.SIGUSR1, signal.SIGRTMAX):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def test_command_stands_by_itself(tmp_path: Path) -> None:
     """It leads its own session and group, in /, with the usual umask and no signal ignored or blocked."""
     script = 'echo $$; cut -d " " -f 5,6 /proc/$$/stat; pwd; umask; '
     script += 'grep -E "^Sig(Ign|Blk)" /proc/$$/status | tr -d "\\t0\\n"'
     write_claim(tmp_path, shell(script))
-    run_runner(tmp_path, cwd=tmp_path, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    run_runner(tmp_path, cwd=tmp_path, preexec_fn=ignore_some)
     pid, group_and_session, cwd, umask, signals = result_of(tmp_path)["output"].split("\n")
     assert (f"{pid} {pid}", "/", "0022", "SigBlk:SigIgn:") == (group_and_session, cwd, umask, signals)
 

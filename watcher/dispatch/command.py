@@ -22,6 +22,8 @@ PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "USER", "LOGNAME")
 """The only variables that a command inherits."""
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _UMASK = 0o022
+_FIXED = frozenset({9, 19, 32, 33})
+"""Signals that nobody may set: KILL, STOP, and the two that the C library keeps for threads (signal(7), nptl(7))."""
 _LONGEST_COMPLAINT = 4096
 
 
@@ -145,19 +147,15 @@ def _execute(command: list[bytes], environment: Mapping[bytes, bytes]) -> NoRetu
 
 
 def _forget_signals() -> None:
-    """Python ignores SIGPIPE and SIGXFSZ, the runner listens to others, and what is ignored stays so over exec."""
+    """Every signal as a login shell has it: what is ignored stays so over exec, whoever it was that ignored it.
+
+    Python ignores SIGPIPE and SIGXFSZ, the runner listens to others, and a shell ignores some for what it starts in the
+    background.
+    """
     signal.set_wakeup_fd(-1)
-    for number in (
-        signal.SIGPIPE,
-        signal.SIGXFSZ,
-        signal.SIGTERM,
-        signal.SIGCHLD,
-        signal.SIGINT,
-        signal.SIGHUP,
-        signal.SIGQUIT,
-    ):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in range(1, signal.NSIG):
+        if number not in _FIXED:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _read_complaint(fd: int) -> str:
