@@ -115,7 +115,10 @@ def sweep(at: int, *, older_than_ns: int) -> None:
     """Remove the hidden halves that a crash left behind; a younger one may still be written. Raises OSError."""
     for name in os.listdir(at):
         if name.startswith(".") and name.endswith(".tmp"):
-            found = os.stat(name, dir_fd=at, follow_symlinks=False)
+            try:
+                found = os.stat(name, dir_fd=at, follow_symlinks=False)
+            except FileNotFoundError:
+                continue  # its writer has finished it meanwhile
             if found.st_mtime_ns < older_than_ns:
                 remove(at, name)
 
