@@ -229,7 +229,7 @@ class EmbeddedRollback:
         self._refused[release_id] = why
 
     def _is_disarmed(self) -> bool:
-        disarmed = os.path.lexists(self._disarm)
+        disarmed = self.is_disarmed
         if disarmed and not self._disarmed_said:
             _log.warning("rollbacks are off as long as a file exists", extra={"facts": {"file": self._disarm}})
         self._disarmed_said = disarmed
