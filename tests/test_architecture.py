@@ -68,6 +68,7 @@ CORE_MAY_USE = {
     "datetime",  # shows an instant to people; the clock in it is banned by name
     "enum",
     "functools",
+    "hashlib",  # a short key of a text; never of a secret
     "itertools",
     "operator",
     "string",
