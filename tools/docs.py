@@ -1,7 +1,7 @@
 """`make docs`: writes what the documentation repeats of the code; with `--check` it says what is out of date instead.
 
-`docs/windows.md` comes from the tables of phases, the schemas from the configuration's models, and `docs/commands.md`
-from each verb's `--help`.
+`docs/windows.md` comes from the tables of phases, the schemas from the configuration's models, `docs/commands.md`
+from each verb's `--help`, and the manual pages in `deploy/man` from the command line's grammar and the schema.
 """
 
 from __future__ import annotations
@@ -15,35 +15,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from tools.man import watcher_1, watcher_yaml_5
+from watcher.cli.grammar import grammar_of
+from watcher.cli.main import parser
 from watcher.config.schema import schema_of_config, schema_of_pack
 from watcher.core.release import Phase, RollbackState
 from watcher.core.windows import PHASES, ROLLBACKS
 
 DOCS = Path(__file__).parent.parent / "docs"
-VERBS: tuple[tuple[str, ...], ...] = (
-    (),
-    ("run",),
-    ("check",),
-    ("reload",),
-    ("status",),
-    ("release",),
-    ("release", "start"),
-    ("release", "deployed"),
-    ("release", "exec"),
-    ("release", "wait"),
-    ("release", "list"),
-    ("release", "show"),
-    ("release", "note"),
-    ("release", "pass"),
-    ("release", "fail"),
-    ("release", "extend"),
-    ("release", "cancel"),
-    ("release", "rollback"),
-    ("pause",),
-    ("resume",),
-    ("replay",),
-    ("schema",),
-)
+MANUAL = "../deploy/man"
 
 
 def pages() -> dict[str, str]:
@@ -53,6 +33,8 @@ def pages() -> dict[str, str]:
         "watcher.schema.json": _as_text(schema_of_config()),
         "pack.schema.json": _as_text(schema_of_pack()),
         "commands.md": _commands(),
+        f"{MANUAL}/watcher.1": watcher_1(),
+        f"{MANUAL}/watcher.yaml.5": watcher_yaml_5(),
     }
 
 
@@ -64,6 +46,7 @@ def main(arguments: list[str]) -> int:
             print(f"docs/{name} is out of date: run `make docs`", file=sys.stderr)
         return 1 if stale else 0
     for name, text in pages().items():
+        (DOCS / name).parent.mkdir(exist_ok=True)
         (DOCS / name).write_text(text, encoding="utf-8")
     print(f"written: {', '.join(stale) or 'nothing new'}")
     return 0
@@ -111,9 +94,7 @@ def _as_text(schema: dict[str, Any]) -> str:
 
 def _commands() -> str:
     parts = ["# The command line\n\nMade from `watcher … --help` by `make docs`.\n"]
-    for verb in VERBS:
-        name = " ".join(("watcher", *verb))
-        parts.append(f"## {name}\n\n```\n{_help(verb)}```\n")
+    parts += [f"## {' '.join(verb.path)}\n\n```\n{_help(verb.path[1:])}```\n" for verb in grammar_of(parser()).walk()]
     return "\n".join(parts)
 
 

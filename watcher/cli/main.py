@@ -43,6 +43,7 @@ _VERBS = {
     "resume": "pause",
     "replay": "replay",
     "schema": "schema",
+    "completion": "completion",
 }
 """Each verb's file; only that one is loaded."""
 _WITH_VALUE = frozenset({"--config", "--state-dir", "--socket", "-o", "--output"})
