@@ -47,6 +47,7 @@ from watcher.core.release import Release, RollbackState
 from watcher.core.state import Decision, State
 from watcher.desk import Desk
 from watcher.journal.excerpts import read_excerpts
+from watcher.journal.joins import reach_of
 from watcher.journal.source import Source
 from watcher.journal.supervisor import Supervisor
 from watcher.journal.wire import Plan
@@ -257,7 +258,10 @@ class Daemon:
     async def _read_again(self, release: Release) -> ReadAgain:
         rules = next((job.rules for job in self._settings.jobs if job.name == release.job), ())
         captures = {rule.name: dict(rule.capture) for rule in rules if rule.capture}
-        return await read_excerpts(_source(self._settings), release, timeout=EXCERPT_SECONDS, captures=captures)
+        joins = {rule.name: reach for rule in rules if (reach := reach_of(rule)) is not None}
+        return await read_excerpts(
+            _source(self._settings), release, timeout=EXCERPT_SECONDS, captures=captures, joins=joins
+        )
 
     def _reload_on_signal(self) -> None:
         self._reloading = asyncio.ensure_future(self._try_reload())

@@ -16,7 +16,7 @@ from watcher.config.problem import ConfigError, Problem
 from watcher.core.duration import HOUR, MINUTE, SECOND, Usec
 from watcher.core.names import JobName, RuleName
 from watcher.core.policy import MatchThreshold, Mode, ReleasePolicy, RollbackPlan
-from watcher.core.rule import FieldCondition, Rule
+from watcher.core.rule import FieldCondition, Rule, TextCondition
 from watcher.core.severity import Severity
 
 CONTRACT = Path(__file__).parent / "contract.yaml"
@@ -161,6 +161,7 @@ def test_whole_rule(write: Write) -> None:
         match: '(?m)^Traceback'
         unless: DEBUG
         message_id: D9B373ED-55a6-4feb-8242-e02dbe79a49c
+        fields: {level|log.level: [ERROR, "50..59", ">=70"], v: "<=3", ok: false}
         where: {PRIORITY: "<=4", _COMM: [python3, gunicorn], _UID: 998, SYSLOG_FACILITY: "3"}
         severity: critical
         until: 'Error'
@@ -174,6 +175,11 @@ def test_whole_rule(write: Write) -> None:
         match="(?m)^Traceback",
         unless="DEBUG",
         message_id="d9b373ed55a64feb8242e02dbe79a49c",
+        fields=(
+            TextCondition(names=("level", "log.level"), values=("error",), ranges=((50, 59), (70, None))),
+            TextCondition(names=("v",), ranges=((0, 3),)),
+            TextCondition(names=("ok",), values=("false",)),
+        ),
         where=(
             FieldCondition(field="PRIORITY", at_most=4),
             FieldCondition(field="_COMM", values=("python3", "gunicorn")),

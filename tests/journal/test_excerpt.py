@@ -24,6 +24,7 @@ from watcher.core.policy import JobPolicy, Mode, ReleasePolicy
 from watcher.core.release import Phase, Release, ReleaseRequest, Sighting
 from watcher.journal.excerpt import ANSWER_LIMIT
 from watcher.journal.excerpts import read_excerpts
+from watcher.journal.joins import Reach
 from watcher.journal.source import Source
 
 TRACEBACK = RuleName("traceback")
@@ -200,6 +201,23 @@ async def test_captures_of_the_rules_are_evidence(tmp_path: Path) -> None:
         Capture(rule=TRACEBACK, name="exception", text="ValueError"),
         Capture(rule=TRACEBACK, name="row", text="row 12"),
     ) == excerpt.captures
+
+
+async def test_the_exception_at_the_end_of_a_joined_traceback_is_evidence(tmp_path: Path) -> None:
+    """Captures see the lines that the rule joined, of that process alone, and the note shows them."""
+    own = [
+        "Traceback (most recent call last):",
+        *[f'  File "x", line {number}' for number in range(6)],
+        "KeyError: 'id'",
+    ]
+    other = {"_PID": "4", "_STREAM_ID": "b" * 32}
+    entries = [line(own[0]), {**line("KeyError: other"), **other}, *map(line, own[1:]), line("OSError: later")]
+    every = write(tmp_path / "j", *entries)
+    captures = {TRACEBACK: {"exception": r"(?m)^(\w+Error: .*)$"}}
+    joins = {TRACEBACK: Reach(r"^\w+Error")}
+    (excerpt,) = (await read(tmp_path / "j", release(every[0]), captures=captures, joins=joins)).excerpts
+    assert (Capture(rule=TRACEBACK, name="exception", text="KeyError: 'id'"),) == excerpt.captures
+    assert ["KeyError: other", *own[1:7]] == [one.message for one in excerpt.after]
 
 
 def _child(request: Mapping[str, Any]) -> bytes:

@@ -8,11 +8,12 @@ import pytest
 
 from watcher.core.duration import SECOND, Usec
 from watcher.core.names import JobName, RuleName
-from watcher.journal.joins import LONGEST_TIME, MOST_BYTES, MOST_LINES, MOST_OPEN, Join, Joins, Stream
+from watcher.journal.joins import LONGEST_TIME, MOST_BYTES, MOST_LINES, MOST_OPEN, Join, Joins, Reach, Stream
 from watcher.journal.patterns import PatternError
 from watcher.journal.runs import MOST_KEPT, SAME_CRASH, CountedRuns
 
-UNTIL = "^[A-Za-z.]+Error"
+UNTIL = Reach("^[A-Za-z.]+Error")
+CONTINUES = Reach(continues=r"^(\tat |Caused by: )")
 JOB = JobName("import")
 STREAM = Stream(JOB, b"import.service", b"7", b"stdout")
 T0 = Usec(1_700_000_000_000_000)
@@ -21,7 +22,7 @@ T0 = Usec(1_700_000_000_000_000)
 def opened(text: bytes = b"Traceback", stream: Stream = STREAM) -> Joins:
     """A join that was opened at T0."""
     joins = Joins([UNTIL])
-    joins.open(stream, Join(rule=RuleName("traceback"), until=UNTIL, at=T0), text)
+    joins.open(stream, Join(rule=RuleName("traceback"), reach=UNTIL, at=T0), text)
     return joins
 
 
@@ -83,7 +84,7 @@ def test_a_join_without_an_end_ends(lines: int, text: bytes, after: int, *, expe
 def test_units_with_open_joins_are_known() -> None:
     """That is all that an entry of another unit pays."""
     joins = opened()
-    joins.open(STREAM._replace(pid=b"8"), Join(rule=RuleName("traceback"), until=UNTIL, at=T0), b"")
+    joins.open(STREAM._replace(pid=b"8"), Join(rule=RuleName("traceback"), reach=UNTIL, at=T0), b"")
     assert {b"import.service": 2} == joins.units
     taken(joins, b"KeyError", b"next")
     assert {b"import.service": 1} == joins.units
@@ -94,7 +95,7 @@ def test_so_many_joins_and_no_more() -> None:
     joins = Joins([UNTIL])
     for number in range(MOST_OPEN + 5):
         stream = STREAM._replace(unit=b"import@%d.service" % number)
-        joins.open(stream, Join(rule=RuleName("traceback"), until=UNTIL, at=T0), b"")
+        joins.open(stream, Join(rule=RuleName("traceback"), reach=UNTIL, at=T0), b"")
     assert (MOST_OPEN, MOST_OPEN) == (len(joins.units), len(joins.dump()))
     assert b"import@0.service" not in joins.units
 
@@ -119,10 +120,29 @@ def test_a_copy_is_on_its_own() -> None:
 
 
 @pytest.mark.parametrize("until", ["(", "a)(b"])
-def test_an_end_that_is_no_pattern(until: str) -> None:
+def test_a_reach_that_is_no_pattern(until: str) -> None:
     """It is said before anything is joined."""
-    with pytest.raises(PatternError):
-        Joins([until])
+    for reach in (Reach(until), Reach(continues=until)):
+        with pytest.raises(PatternError):
+            Joins([reach])
+
+
+def test_lines_are_joined_as_long_as_they_continue() -> None:
+    """The first that does not is an entry of its own, and so is what follows it."""
+    joins = Joins([UNTIL, CONTINUES])
+    joins.open(STREAM, Join(rule=RuleName("stack"), reach=CONTINUES, at=T0), b"Exception in thread main")
+    texts = (b"\tat a.B.c(B.java:7)", b"Caused by: x.IOError", b"\tat a.B", b"Error", b"\tat a.B")
+    assert [True, True, True, False, False] == taken(joins, *texts)
+
+
+def test_continuing_has_the_same_bounds() -> None:
+    """Lines, bytes and time, as for any join."""
+    bounds = [([b"\tat x"] * (MOST_LINES + 1), 0), ([b"\tat " + b"x" * MOST_BYTES], 0), ([b"\tat "], LONGEST_TIME + 1)]
+    for texts, after in bounds:
+        joins = Joins([CONTINUES])
+        joins.open(STREAM, Join(rule=RuleName("stack"), reach=CONTINUES, at=T0), b"")
+        assert not taken(joins, *texts, at=T0 + after)[-1]
+        assert {} == joins.units
 
 
 # ------------------------------------------------------------------------------------------------------------- runs

@@ -39,8 +39,10 @@ def build_rule(section: RuleSection, *, pack: str = "") -> Rule:
         match=section.match,
         unless=section.unless,
         message_id=section.message_id,
+        fields=section.fields,
         where=section.where,
         until=section.until,
+        continues=section.continues,
         once=section.once,
         capture=tuple(section.capture.items()),
     )

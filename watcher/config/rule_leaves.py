@@ -12,12 +12,14 @@ import re2
 from watcher.config.leaves import DIGITS, WrongError, text
 from watcher.config.nodes import MappingNode, Node, SequenceNode
 from watcher.config.problem import Place, quoted
-from watcher.core.rule import FieldCondition
+from watcher.core.rule import FieldCondition, TextCondition
 
 LONGEST_FIELD = 64
 """Characters of a journal field's name, as in journald."""
 _HEX = frozenset("0123456789abcdef")
 _FIELD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
+_TEXT_FIELD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.@/$-")
+_MOST_DIGITS = 9
 _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 _SYNTAX = "RE2 syntax: https://github.com/google/re2/wiki/Syntax"
 
@@ -137,6 +139,59 @@ def _priority(value: str) -> int:
     if len(value) != 1 or value not in "01234567":
         raise WrongError(f"{quoted(value)} is not a priority", '0 (emerg) to 7 (debug), or a bound as in "<=4"')
     return int(value)
+
+
+def text_condition(key: str, node: Node) -> TextCondition:
+    """What `fields` asks of one field of the text: one value, or one of a list; `key` is its names, with `|` between.
+
+    A value is a text, a bound (`>=50`, `<=3`) or a range (`50..59`).
+    """
+    names = tuple(key.split("|"))
+    for name in names:
+        if not name or not _TEXT_FIELD.issuperset(name) or len(name) > LONGEST_FIELD:
+            raise WrongError(
+                f"{quoted(name)} is not the name of a field of a text",
+                "letters, digits and _ . @ / $ -, at most 64; several names with | between them",
+            )
+    if isinstance(node, MappingNode):
+        raise WrongError("must be a text or a list of texts, not a mapping")
+    items = node.items if isinstance(node, SequenceNode) else (node,)
+    if not items:
+        raise WrongError("is an empty list, which no text meets")
+    values: list[str] = []
+    ranges: list[tuple[int, int | None]] = []
+    for item in items:
+        wanted = text(item)
+        span = _span(wanted)
+        if span is not None:
+            ranges.append(span)
+        elif wanted:
+            values.append(wanted.lower())
+        else:
+            raise WrongError("holds an empty text")
+    return TextCondition(names=names, values=tuple(values), ranges=tuple(ranges))
+
+
+def _span(wanted: str) -> tuple[int, int | None] | None:
+    """The numbers that a bound or a range means; None if it is a text."""
+    if wanted.startswith(">="):
+        return _whole(wanted, wanted.removeprefix(">=")), None
+    if wanted.startswith("<="):
+        return 0, _whole(wanted, wanted.removeprefix("<="))
+    first, dots, last = wanted.partition("..")
+    if not dots or not DIGITS.issuperset(first + last):
+        return None
+    low, high = _whole(wanted, first), _whole(wanted, last)
+    if low > high:
+        raise WrongError(f"{quoted(wanted)} ends before it begins")
+    return low, high
+
+
+def _whole(wanted: str, digits: str) -> int:
+    digits = digits.strip()
+    if not digits or not DIGITS.issuperset(digits) or len(digits) > _MOST_DIGITS:
+        raise WrongError(f"{quoted(wanted)} is no bound", 'whole numbers of at most 9 digits, as in ">=50" or "50..59"')
+    return int(digits)
 
 
 def sample_line(node: Node) -> SampleLine:

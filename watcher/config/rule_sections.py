@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, PlainValidator, ValidationError, WithJsonSchema
 from pydantic_core import InitErrorDetails
@@ -12,8 +12,9 @@ from pydantic_core import InitErrorDetails
 from watcher.config import leaves, rule_leaves
 from watcher.config.findings import Keys, from_wrong, node_of
 from watcher.config.leaves import WrongError
+from watcher.config.nodes import Node
 from watcher.config.section import PATTERN, TEXT, Name, NameKey, Pattern, Section, SeverityWord, Text, leaf
-from watcher.core.rule import FieldCondition
+from watcher.core.rule import FieldCondition, TextCondition
 
 _FIELDS = {"type": "object", "additionalProperties": TEXT}
 _WHERE = {
@@ -21,23 +22,47 @@ _WHERE = {
     "additionalProperties": {"anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}]},
     "propertyNames": {"pattern": "^[A-Z_][A-Z0-9_]{0,63}$"},
 }
+_TEXT_FIELDS = {
+    "type": "object",
+    "minProperties": 1,
+    "additionalProperties": {"anyOf": [TEXT, {"type": "array", "items": TEXT, "minItems": 1}]},
+    "propertyNames": {"pattern": "^[A-Za-z0-9_.@/$-]{1,64}([|][A-Za-z0-9_.@/$-]{1,64})*$"},
+}
+
+_Condition = TypeVar("_Condition", FieldCondition, TextCondition)
+
+
+def _conditions(
+    value: Any, key: str, read: Callable[[str, Node], _Condition], *, what: str, example: str
+) -> tuple[_Condition, ...]:
+    """All conditions of a mapping, with every error in them."""
+    if not isinstance(value, Keys):
+        message = f"must be a mapping of {what}, not {leaves.describe(node_of(value))}"
+        raise from_wrong(WrongError(message, f"as in {example}"))
+    conditions: list[_Condition] = []
+    wrong: list[InitErrorDetails] = []
+    for name, inner in value.items():
+        try:
+            conditions.append(read(name, node_of(inner)))
+        except WrongError as error:
+            wrong.append(InitErrorDetails(type=from_wrong(error), loc=(name,), input=name))
+    if wrong:
+        raise ValidationError.from_exception_data(key, wrong)
+    return tuple(conditions)
 
 
 def _where(value: Any) -> tuple[FieldCondition, ...]:
-    """All conditions on journal fields, with every error in them."""
-    if not isinstance(value, Keys):
-        message = f"must be a mapping of journal fields, not {leaves.describe(node_of(value))}"
-        raise from_wrong(WrongError(message, 'as in {PRIORITY: "<=4", _UID: "0"}'))
-    conditions: list[FieldCondition] = []
-    wrong: list[InitErrorDetails] = []
-    for field, inner in value.items():
-        try:
-            conditions.append(rule_leaves.condition(rule_leaves.field_name(field), node_of(inner)))
-        except WrongError as error:
-            wrong.append(InitErrorDetails(type=from_wrong(error), loc=(field,), input=field))
-    if wrong:
-        raise ValidationError.from_exception_data("where", wrong)
-    return tuple(conditions)
+    def read(field: str, node: Node) -> FieldCondition:
+        return rule_leaves.condition(rule_leaves.field_name(field), node)
+
+    return _conditions(value, "where", read, what="journal fields", example='{PRIORITY: "<=4", _UID: "0"}')
+
+
+def _fields(value: Any) -> tuple[TextCondition, ...]:
+    example = '{"level|severity": [error, "50..59"]}'
+    if isinstance(value, Keys) and not value:
+        raise from_wrong(WrongError("is empty, and asks nothing", f"as in {example}"))
+    return _conditions(value, "fields", rule_leaves.text_condition, what="fields of the text", example=example)
 
 
 Capture = Annotated[str, leaf(rule_leaves.capture), WithJsonSchema(PATTERN)]
@@ -45,6 +70,7 @@ MessageId = Annotated[
     str, leaf(rule_leaves.message_id), WithJsonSchema({"type": "string", "pattern": "^[0-9A-Fa-f-]{32,36}$"})
 ]
 OnceWord = Annotated[str, leaf(rule_leaves.once), WithJsonSchema({"enum": ["run"]})]
+TextFields = Annotated[tuple[TextCondition, ...], PlainValidator(_fields), WithJsonSchema(_TEXT_FIELDS)]
 Where = Annotated[tuple[FieldCondition, ...], PlainValidator(_where), WithJsonSchema(_WHERE)]
 SampleLine = Annotated[
     rule_leaves.SampleLine, leaf(rule_leaves.sample_line), WithJsonSchema({"anyOf": [TEXT, _FIELDS]})
@@ -65,9 +91,15 @@ class RuleSection(Section):
     match: Pattern | None = Field(default=None, description="RE2, on MESSAGE")
     unless: Pattern | None = Field(default=None, description="RE2: an entry that it matches does not count")
     message_id: MessageId | None = Field(default=None, description="believed only from PID 1")
+    fields: TextFields = Field(
+        default=(), description="fields of a text that is a JSON object or logfmt: equal, one of, a bound or a range"
+    )
     where: Where = Field(default=(), description="journal fields: equal, one of, or a priority bound")
     severity: SeverityWord = Field(description="critical | error | warning | info")
     until: Pattern | None = Field(default=None, description="RE2: joins the stream's following entries up to this one")
+    continues: Pattern | None = Field(
+        default=None, description="RE2: joins the stream's following entries as long as it matches"
+    )
     once: OnceWord | None = Field(default=None, description="run: such rules together count a run's failure once")
     capture: dict[NameKey, Capture] = Field(default={}, description="texts kept as evidence, never a metric label")
     tests: SamplesSection = Field(default=SamplesSection(), description="run by `watcher check` and at every load")
@@ -75,8 +107,12 @@ class RuleSection(Section):
     @classmethod
     def complaints(cls, given: AbstractSet[str]) -> Iterator[WrongError]:
         """What is wrong with these keys standing together."""
-        if not given & {"match", "message_id"}:
-            yield WrongError("needs match or message_id, or both")
+        if not given & {"match", "message_id", "fields"}:
+            yield WrongError("needs match, fields or message_id, or several of them")
+        if {"until", "continues"} <= given:
+            yield WrongError(
+                "has until and continues together", "until names the last line, continues each further one"
+            )
 
 
 class PackHead(Section):

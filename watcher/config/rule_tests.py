@@ -1,8 +1,8 @@
 """A rule's own tests, run by the daemon's matcher.
 
 A mapping of journal fields is one entry, and the whole rule is asked about it. A line of text is a MESSAGE and asks
-the rule's texts only: `match` and `unless`. Its `where` and `message_id` are taken as met, for lines that must match
-and for near misses alike, as a line says nothing about them.
+the rule's texts only: `match`, `unless` and `fields`. Its `where` and `message_id` are taken as met, for lines that
+must match and for near misses alike, as a line says nothing about them.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def failures(rule: Rule, tests: Node | None, path: Steps) -> Iterator[Problem]:
     for key, expected in (("match", True), ("no_match", False)):
         for index, line in _lines(tests, key):
             where = render_path((*path, key, index))
-            if line.fields is None and rule.match is None:
-                message = f"rule {quoted(rule.name)} has no match, so a line of text can't test it"
+            if line.fields is None and rule.match is None and not rule.fields:
+                message = f"rule {quoted(rule.name)} has no match and no fields, so a line of text can't test it"
                 yield Problem(place=line.place, path=where, message=message, hint=_AS_FIELDS)
             elif fires(rule, line) is not expected:
                 verb, must = ("does not match", "must match") if expected else ("matches", "must not match")

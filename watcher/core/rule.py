@@ -22,12 +22,26 @@ class FieldCondition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One rule. `match`, `unless`, `until` and the values of `capture` are RE2 patterns on MESSAGE.
+class TextCondition:
+    """A condition on a field of a MESSAGE that is a JSON object or logfmt.
 
-    At least one of `match` and `message_id` is set. `once` is "run" for rules that together count a run's failure
-    once, however many records PID 1 writes about it. `until` joins the following entries of the same stream up to the
-    one that it matches, so that they can't match again. `capture` names texts to keep as evidence.
+    It holds if the field of any of `names` is one of `values`, which are in small letters and are compared without
+    regard to case, or a whole number in one of `ranges`, both ends included; None is no end. One of the two is set.
+    """
+
+    names: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    ranges: tuple[tuple[int, int | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. `match`, `unless`, `until`, `continues` and the values of `capture` are RE2 patterns on MESSAGE.
+
+    At least one of `match`, `message_id` and `fields` is set. `once` is "run" for rules that together count a run's
+    failure once, however many records PID 1 writes about it. `until` joins the following entries of the same stream
+    up to the one that it matches, `continues` those that it matches, so that they can't match again; only one of the
+    two is set. `capture` names texts to keep as evidence.
     """
 
     name: RuleName
@@ -36,8 +50,10 @@ class Rule:
     match: str | None = None
     unless: str | None = None
     message_id: str | None = None
+    fields: tuple[TextCondition, ...] = ()
     where: tuple[FieldCondition, ...] = ()
     until: str | None = None
+    continues: str | None = None
     once: str | None = None
     capture: tuple[tuple[str, str], ...] = ()
 

@@ -11,6 +11,7 @@ from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
 from watcher.core.messages import TALLY_WIDTH, JobTally, Match
 from watcher.core.rule import WatchedJob
+from watcher.journal.joins import reach_of
 from watcher.journal.matcher import Matcher
 
 
@@ -37,12 +38,12 @@ class CountedJob:
     __slots__ = (
         "closes_at",
         "done",
-        "endings",
         "entries",
         "first_at",
         "last_at",
         "matcher",
         "name",
+        "reaches",
         "ruled_out",
         "search",
     )
@@ -52,7 +53,7 @@ class CountedJob:
         self.matcher = matcher
         self.search = matcher.search
         self.ruled_out = matcher.ruled_out
-        self.endings = {rule.name: rule.until for rule in job.rules if rule.until is not None}
+        self.reaches = {rule.name: reach for rule in job.rules if (reach := reach_of(rule)) is not None}
         self.entries = self.first_at = self.last_at = self.closes_at = 0
         self.done: list[JobTally] = []
 

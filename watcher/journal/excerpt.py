@@ -5,8 +5,12 @@ ends. Like the reader it is disposable: what it reads is hostile, and libsystemd
 cursors and entries; it decides nothing, and knows no release.
 
 Request: `{"directory", "namespace", "identifiers": […], "around": 3, "lines": [{"cursor", "rules": […]}],
-"captures": {RULE: {NAME: RE2}}}`. Answer: `{"lines": [{"line": LINE or null, "before": […], "after": […],
-"captures": [[RULE, NAME, TEXT]]}]}` in the order of the request, or `{"error": "…"}`.
+"captures": {RULE: {NAME: RE2}}, "joins": {RULE: {"until": RE2, "continues": RE2}}}`, one of the two null. Answer:
+`{"lines": [{"line": LINE or null, "before": […], "after": […], "captures": [[RULE, NAME, TEXT]]}]}` in the order of
+the request, or `{"error": "…"}`.
+
+An error that its rule joined is more than its first line: the exception of a Python traceback stands on the last one.
+So the captures of that rule see the joined text, and the neighbours after the line reach to its end where they can.
 """
 
 from __future__ import annotations
@@ -20,7 +24,12 @@ from typing import Any, NamedTuple
 
 from systemd._reader import _Reader
 
+from watcher.core.duration import Usec
 from watcher.core.errors import WatcherError
+from watcher.core.names import JobName, RuleName
+from watcher.journal.entry import Entry
+from watcher.journal.joins import Join, Joins, Reach
+from watcher.journal.joins import Stream as _Sender
 from watcher.journal.opening import open_journal
 from watcher.journal.patterns import compile_pattern, readable
 from watcher.journal.position import parse_cursor
@@ -36,6 +45,8 @@ _SEARCHED = 16 * 1024
 """How much of a message the patterns see, as in the reader."""
 _STEPS = 2000
 """How many entries are passed on either side to find neighbours of the same stream."""
+_JOINED_SHOWN = 30
+"""How many entries after the line are shown at most, because they were joined to it."""
 _SAME_INSTANT = 1000
 _LONGEST_SECONDS = 60
 """Ends the process if nobody else does: its parent has died, and libsystemd hangs."""
@@ -72,29 +83,67 @@ def read_lines(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     wanted = request["lines"][:LINES_LIMIT]
     share = (ANSWER_LIMIT - 64) // max(len(wanted), 1) - 2
     with closing(open_journal(source)) as reader:
-        return [
-            _fit(_read_line(reader, one, request["captures"], identifiers, request["around"]), share) for one in wanted
-        ]
+        return [_fit(_read_line(reader, one, request, identifiers), share) for one in wanted]
+
+
+def _stand_on(reader: _Reader, cursor: str) -> None:
+    reader.seek_cursor(cursor)
+    reader._next()
 
 
 def _read_line(
-    reader: _Reader,
-    wanted: Mapping[str, Any],
-    captures: Mapping[str, Mapping[str, str]],
-    identifiers: frozenset[bytes],
-    around: int,
+    reader: _Reader, wanted: Mapping[str, Any], request: Mapping[str, Any], identifiers: frozenset[bytes]
 ) -> dict[str, Any]:
     cursor = _find(reader, wanted["cursor"])
     if cursor is None:
         return {"line": None, "before": [], "after": [], "captures": []}
     stream = _stream(reader, identifiers)
     line = _line(reader)
-    captured = _captured(_raw(reader, "MESSAGE")[:_SEARCHED], wanted["rules"], captures)
-    before = _neighbours(reader, reader._previous, stream, identifiers, around)
-    reader.seek_cursor(cursor)
-    reader._next()
-    after = _neighbours(reader, reader._next, stream, identifiers, around)
+    message = _raw(reader, "MESSAGE")[:_SEARCHED]
+    before = _neighbours(reader, reader._previous, stream, identifiers, request["around"])
+    _stand_on(reader, cursor)
+    joining, further = _joined(reader, wanted["rules"], request.get("joins", {}))
+    texts = {joining: b"\n".join([message, *further])}
+    captured = _captured(texts, message, wanted["rules"], request["captures"])
+    _stand_on(reader, cursor)
+    after = _neighbours(
+        reader, reader._next, stream, identifiers, max(request["around"], min(len(further), _JOINED_SHOWN))
+    )
     return {"line": line, "before": before[::-1], "after": after, "captures": captured}
+
+
+def _joined(reader: _Reader, rules: Sequence[str], reaches: Mapping[str, Mapping[str, str]]) -> tuple[str, list[bytes]]:
+    """The rule that joins, "" for none, and the messages that it joins to the entry on which the reader stands.
+
+    The reader's own joining, on the entries as they are now.
+    """
+    rule = next((rule for rule in rules if rule in reaches), "")
+    if not rule:
+        return "", []
+    reach = Reach(reaches[rule].get("until"), reaches[rule].get("continues"))
+    open_joins = Joins([reach])
+    sender = _sender(reader)
+    found: list[bytes] = []
+    try:
+        join = Join(rule=RuleName(rule), reach=reach, at=Usec(reader._get_realtime()))
+        open_joins.open(sender, join, readable(_raw(reader, "MESSAGE")[:_SEARCHED]))
+        for _ in range(_STEPS):
+            if not reader._next():
+                break
+            if _sender(reader) != sender:
+                continue
+            text = readable(_raw(reader, "MESSAGE")[:_SEARCHED])
+            if not open_joins.takes(sender, text, Usec(reader._get_realtime())):
+                break
+            found.append(text)
+    except OSError:
+        return rule, found  # a damaged place ends it, as it ends the neighbours
+    return rule, found
+
+
+def _sender(reader: _Reader) -> _Sender:
+    unit = _raw(reader, "_SYSTEMD_UNIT") or None
+    return _Sender(JobName(""), *Entry(reader, unit).stream())
 
 
 def _find(reader: _Reader, text: str) -> str | None:
@@ -161,10 +210,12 @@ def _line(reader: _Reader) -> dict[str, Any]:
 
 
 def _captured(
-    message: bytes, rules: Sequence[str], captures: Mapping[str, Mapping[str, str]]
+    texts: Mapping[str, bytes], message: bytes, rules: Sequence[str], captures: Mapping[str, Mapping[str, str]]
 ) -> list[tuple[str, str, str]]:
-    found, text = [], readable(message)
+    """What the rules' captures find, in the text of the rule or in the message."""
+    found = []
     for rule in rules:
+        text = readable(texts.get(rule, message))
         for name, pattern in captures.get(rule, {}).items():
             compiled = compile_pattern(pattern)
             hit = compiled.search(text)

@@ -19,6 +19,7 @@ from watcher.core.excerpt import Capture, Excerpt, Line, ReadAgain
 from watcher.core.names import RuleName
 from watcher.core.release import Release, Sighting
 from watcher.core.text import shown
+from watcher.journal.joins import Reach
 from watcher.journal.source import Source
 
 AROUND = 3
@@ -42,15 +43,17 @@ async def read_excerpts(
     *,
     timeout: float,  # noqa: ASYNC109 - the limit also ends the child, which asyncio.timeout alone would not
     captures: Captures | None = None,
+    joins: Mapping[RuleName, Reach] | None = None,
     program: tuple[str, ...] = _PROGRAM,
 ) -> ReadAgain:
     """The lines of the release's sightings, or why they could not be read, within about `timeout` seconds.
 
-    `captures` are the patterns of each rule's `capture`. `program` is the child's command.
+    `captures` are the patterns of each rule's `capture`, `joins` says how far those that join
+    reach. `program` is the child's command.
     """
     if not release.sightings:
         return ReadAgain()
-    request = _request(source, release, captures or {})
+    request = _request(source, release, captures or {}, joins or {})
     try:
         answer = await _ask(program, json.dumps(request).encode(), timeout)
         return ReadAgain(excerpts=_excerpts(release.sightings, answer))
@@ -58,7 +61,7 @@ async def read_excerpts(
         return ReadAgain(problem=str(error))
 
 
-def _request(source: Source, release: Release, captures: Captures) -> dict[str, Any]:
+def _request(source: Source, release: Release, captures: Captures, joins: Mapping[RuleName, Reach]) -> dict[str, Any]:
     return {
         "directory": source.directory,
         "namespace": source.namespace,
@@ -66,6 +69,7 @@ def _request(source: Source, release: Release, captures: Captures) -> dict[str, 
         "around": AROUND,
         "lines": [{"cursor": one.cursor, "rules": list(one.rules)} for one in release.sightings],
         "captures": {rule: dict(patterns) for rule, patterns in captures.items()},
+        "joins": {rule: reach._asdict() for rule, reach in joins.items()},
     }
 
 

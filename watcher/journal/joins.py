@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from watcher.core.duration import SECOND, Usec
 from watcher.core.names import JobName, RuleName
+from watcher.core.rule import Rule
 from watcher.journal.patterns import compile_pattern
 
 MOST_LINES: Final = 200
@@ -36,12 +37,24 @@ class Stream(NamedTuple):
     channel: bytes | None
 
 
+class Reach(NamedTuple):
+    """How far a rule joins: up to the entry that `until` matches, or as long as `continues` matches; one is set."""
+
+    until: str | None = None
+    continues: str | None = None
+
+
+def reach_of(rule: Rule) -> Reach | None:
+    """None for a rule that joins nothing."""
+    return None if rule.until is None and rule.continues is None else Reach(rule.until, rule.continues)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join:
     """What has been joined to the match of `rule` at `at`. `ended`: its `until` was seen; it may still go on."""
 
     rule: RuleName
-    until: str
+    reach: Reach
     at: Usec
     lines: int = 0
     size: int = 0
@@ -54,17 +67,23 @@ class Joins:
     `units` are the units with an open join, with the number of them: one look tells the hot loop that there is none.
     """
 
-    def __init__(self, endings: Iterable[str]) -> None:
-        """`endings` are all patterns that may end a join. Raises PatternError for one that can't be used."""
-        patterns = {until: (compile_pattern(until), compile_pattern(f"(?m:{until})")) for until in endings}
-        self._ends = {until: in_lines.search for until, (_, in_lines) in patterns.items()}
+    def __init__(self, reaches: Iterable[Reach]) -> None:
+        """`reaches` are those of all rules. Raises PatternError for a pattern that can't be used."""
+        self._ends: dict[str | None, Callable[[bytes], object]] = {}
+        self._leads_on: dict[str | None, Callable[[bytes], object]] = {}
+        for reach in reaches:
+            if reach.until is not None:
+                compile_pattern(reach.until)  # by itself: in a group a stray parenthesis could pass
+                self._ends[reach.until] = compile_pattern(f"(?m:{reach.until})").search
+            if reach.continues is not None:
+                self._leads_on[reach.continues] = compile_pattern(reach.continues).search
         self._open: dict[Stream, Join] = {}
         self.units: dict[bytes | None, int] = {}
 
     def copy(self) -> Joins:
         """The same joins, on their own from now on."""
         twin = Joins(())
-        twin._ends = self._ends
+        twin._ends, twin._leads_on = self._ends, self._leads_on
         twin._open = dict(self._open)
         twin.units = dict(self.units)
         return twin
@@ -72,7 +91,7 @@ class Joins:
     def open(self, stream: Stream, join: Join, text: bytes) -> None:
         """Joins what follows in the stream to a match whose entry is `text`; its further lines may be the end."""
         _, _, further = text.partition(b"\n")
-        ended = bool(further) and self._ends[join.until](further) is not None
+        ended = join.reach.until is not None and bool(further) and self._is_end(join, further)
         self._close(stream)
         if len(self._open) >= MOST_OPEN:
             self._close(next(iter(self._open)))
@@ -85,27 +104,35 @@ class Joins:
         if join is None:
             return False
         grown = replace(join, lines=join.lines + 1, size=join.size + len(text))
-        if not _fits(grown, at) or (join.ended and not _goes_on(text)):
+        if not _fits(grown, at) or not self._belongs(join, text):
             self._close(stream)
             return False
-        # the pattern is asked of each line: what one program writes line by line, another writes as one entry
-        ended = self._ends[join.until](text) is not None or (join.ended and not text.strip())
+        ended = join.reach.until is not None and (self._is_end(join, text) or (join.ended and not text.strip()))
         self._open[stream] = replace(grown, ended=ended)
         return True
+
+    def _belongs(self, join: Join, text: bytes) -> bool:
+        if join.reach.continues is not None:
+            return self._leads_on[join.reach.continues](text) is not None
+        return not join.ended or _goes_on(text)
+
+    def _is_end(self, join: Join, text: bytes) -> bool:
+        """Asks each line of the text: what one program writes line by line, another writes as one entry."""
+        return self._ends[join.reach.until](text) is not None
 
     def dump(self) -> list[dict[str, Any]]:
         """As JSON-able data."""
         return [_dumped(stream, join) for stream, join in self._open.items()]
 
-    def load(self, dumped: object, until: Callable[[JobName, RuleName], str | None]) -> None:
-        """Goes on with what `dump` gave. What is malformed, or whose rule has no `until` any more, is left out."""
+    def load(self, dumped: object, reach: Callable[[JobName, RuleName], Reach | None]) -> None:
+        """Goes on with what `dump` gave. What is malformed, or whose rule joins nothing any more, is left out."""
         for stream in list(self._open):
             self._close(stream)
         for item in dumped if isinstance(dumped, list) else []:
             loaded = _loaded(item)
-            pattern = None if loaded is None else until(loaded[0].job, loaded[1].rule)
-            if loaded is not None and pattern is not None:
-                stream, join = loaded[0], replace(loaded[1], until=pattern)
+            known = None if loaded is None else reach(loaded[0].job, loaded[1].rule)
+            if loaded is not None and known is not None:
+                stream, join = loaded[0], replace(loaded[1], reach=known)
                 self.open(stream, join, b"")
                 self._open[stream] = join
 
@@ -142,7 +169,7 @@ def _loaded(item: object) -> tuple[Stream, Join] | None:
     sender = [None if item.get(name) is None else item[name].encode("latin-1", "replace") for name in _SENDER]
     join = Join(
         rule=RuleName(item["rule"]),
-        until="",
+        reach=Reach(),
         at=Usec(item["at"]),
         lines=item["lines"],
         size=item["size"],

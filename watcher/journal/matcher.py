@@ -13,6 +13,7 @@ import re2
 
 from watcher.core.rule import FieldCondition, Rule
 from watcher.journal.patterns import MOST_MEMORY, PatternError, PatternSet, compile_pattern, readable
+from watcher.journal.structured import TextFields, hint_pattern
 
 __all__ = ["LONGEST_TEXT", "Field", "Matcher", "PatternError", "number_of"]
 
@@ -49,15 +50,15 @@ class Matcher:
     def __init__(self, rules: Sequence[Rule], *, max_mem: int = MOST_MEMORY) -> None:
         """Raises PatternError for the first pattern that can't be used."""
         self._texts: tuple[tuple[int, Rule], ...] = tuple(
-            (place, rule) for place, rule in enumerate(rules) if rule.match is not None
+            (place, rule) for place, rule in enumerate(rules) if _pattern(rule) is not None
         )
         self._by_id: dict[bytes, list[tuple[int, Rule]]] = {}
         for place, rule in enumerate(rules):
-            if rule.match is None and rule.message_id is not None:
+            if _pattern(rule) is None and rule.message_id is not None:
                 self._by_id.setdefault(_plain_id(rule.message_id), []).append((place, rule))
         ids = {_plain_id(rule.message_id) for rule in rules if rule.message_id is not None}
         self._needs_id = bool(ids)
-        patterns = [rule.match for _, rule in self._texts if rule.match is not None]
+        patterns = [pattern for rule in rules if (pattern := _pattern(rule)) is not None]
         if EXEC_FAILED in ids:
             # The child that could not exec is an ordinary process of the job, the only one whose MESSAGE_ID counts.
             # To fetch that field for every entry would cost a tenth of the speed; one more pattern costs nothing.
@@ -102,13 +103,18 @@ class Matcher:
         if text is not None:
             found = self._patterns.found(text)
             candidates += (self._texts[number] for number in found if number < len(self._texts))
+        if not candidates:
+            return ()
         candidates.sort(key=_place)
-        return tuple(rule for _, rule in candidates if self._fires(rule, text, believed, field))
+        own = TextFields(text or b"")
+        return tuple(rule for _, rule in candidates if self._fires(rule, text, own, believed, field))
 
-    def _fires(self, rule: Rule, text: bytes | None, believed: bytes | None, field: Field) -> bool:
+    def _fires(self, rule: Rule, text: bytes | None, own: TextFields, believed: bytes | None, field: Field) -> bool:
         if rule.message_id is not None and believed != _plain_id(rule.message_id):
             return False
         if rule.unless is not None and text is not None and self._unless[rule.unless].search(text) is not None:
+            return False
+        if rule.fields and not own.meet(rule.fields):
             return False
         return all(_holds(condition, field(condition.field)) for condition in rule.where)
 
@@ -129,6 +135,11 @@ class Matcher:
 def number_of(value: bytes | None, *, digits: int) -> int | None:
     """The decimal number that `value` is, None if it is anything else or longer than `digits`: fields are hostile."""
     return int(value) if value is not None and len(value) <= digits and value.isdigit() else None
+
+
+def _pattern(rule: Rule) -> str | None:
+    """What a text must hold before anything else about the rule is asked; None for a rule without a word on texts."""
+    return hint_pattern(rule.fields[0]) if rule.match is None and rule.fields else rule.match
 
 
 def _place(candidate: tuple[int, Rule]) -> int:

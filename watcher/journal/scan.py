@@ -17,7 +17,7 @@ from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
 from watcher.journal.counting import CountedJob, Tally
 from watcher.journal.entry import Entry, JournalReader
-from watcher.journal.joins import Join, Joins, Stream
+from watcher.journal.joins import Join, Joins, Stream, reach_of
 from watcher.journal.matcher import KERNEL_MISSED, LONGEST_TEXT, SUPPRESSED, Matcher, number_of
 from watcher.journal.patterns import PatternError, readable
 from watcher.journal.places import Place, Places
@@ -53,7 +53,7 @@ class Scanner:
         matchers = {rules: Matcher(rules) for rules in {job.rules for job in jobs}}  # the same packs, one automaton
         self._jobs = tuple(CountedJob(job, matchers[job.rules]) for job in jobs)
         self._places = Places(jobs, self._jobs)
-        self._joins = Joins({until for job in self._jobs for until in job.endings.values()})
+        self._joins = Joins({reach for job in self._jobs for reach in job.reaches.values()})
         self._runs = CountedRuns()
         self._begin()
 
@@ -63,8 +63,8 @@ class Scanner:
 
     def resume(self, carry: dict[str, Any]) -> None:
         """Goes on with what `carry` gave, in a new tally; what is unknown or malformed in it is left out."""
-        endings = {(job.name, rule): until for job in self._jobs for rule, until in job.endings.items()}
-        self._joins.load(carry.get("joins"), lambda job, rule: endings.get((job, rule)))
+        reaches = {(job.name, rule): reach for job in self._jobs for rule, reach in job.reaches.items()}
+        self._joins.load(carry.get("joins"), lambda job, rule: reaches.get((job, rule)))
         self._runs.load(carry.get("runs"))
         self._begin()
 
@@ -170,7 +170,7 @@ class Scanner:
         message = entry.field("MESSAGE")
         verdicts = tuple((job, job.matcher.hits(message, entry.field, own_unit=job in place.jobs)) for job in owners)
         fired = [rule for _, rules in verdicts for rule in rules]
-        joining = entry.unit in self._joins.units or any(rule.until is not None for rule in fired)
+        joining = entry.unit in self._joins.units or any(reach_of(rule) is not None for rule in fired)
         return _Judged(
             verdicts=verdicts,
             text=readable((message or b"")[:LONGEST_TEXT]),
@@ -220,9 +220,9 @@ class Scanner:
         worst = next(severity for severity in Severity if any(rule.severity is severity for rule in rules))
         names = tuple(rule.name for rule in rules)
         self._matches.append(Match(job=job.name, rules=names, severity=worst, at=at, cursor=judged.cursor))
-        joining = next((rule for rule in rules if rule.until is not None), None)
-        if joining is not None and joining.until is not None and judged.stream is not None:
-            join = Join(rule=joining.name, until=joining.until, at=at)
+        joining = next(((rule.name, reach) for rule in rules if (reach := reach_of(rule)) is not None), None)
+        if joining is not None and judged.stream is not None:
+            join = Join(rule=joining[0], reach=joining[1], at=at)
             self._joins.open(Stream(job.name, *judged.stream), join, judged.text)
 
     def _keep_carry(self) -> None:
