@@ -70,6 +70,7 @@ CORE_MAY_USE = {
     "functools",
     "hashlib",  # a short key of a text; never of a secret
     "itertools",
+    "math",
     "operator",
     "string",
     "types",

@@ -15,7 +15,7 @@ from string import ascii_lowercase, digits, hexdigits
 
 MASKED = 1024
 """Characters of a message that are looked at."""
-_KNOWN = 4096
+_KNOWN = 1024
 _BREAKS = frozenset(" \t\r\n\v\f=;()[]{}<>|&\"'`")
 """Characters that no atom holds: an atom is a number, an address, a path, a word."""
 _URL_ENDS = frozenset(" \t\r\n\v\f()[]{}<>|\"'`")
@@ -25,7 +25,7 @@ _HEX = frozenset(hexdigits)
 _DIGITS = frozenset(digits)
 _HOST = frozenset(ascii_lowercase + digits + ".-")
 _PATH_PARTS = 2
-_LONG_ID, _SHORT_ID, _MIXED = 16, 8, 3
+_SHORT_ID, _MIXED = 8, 3
 _UUID, _UUID_LENGTH, _MAC, _IPV4 = (8, 4, 4, 4, 12), 36, 6, 4
 _IPV6_GROUPS, _OCTET, _PAIR, _QUARTET = 8, 3, 2, 4
 _TIMES = frozenset({"ns", "us", "µs", "ms", "s", "sec", "secs", "m", "min", "mins", "h", "hr", "hrs", "d"})
@@ -48,18 +48,30 @@ class Fingerprint:
     template: str
 
 
-@lru_cache(maxsize=_KNOWN)
 def fingerprint(message: str) -> Fingerprint:
-    """The kind of the message. Equal texts give equal kinds in every process and version of Python."""
-    template = mask(message)
-    return Fingerprint(blake2b(template.encode(errors="replace"), digest_size=8).hexdigest(), template)
+    """The kind of the message. Equal texts give equal kinds in every process."""
+    return _fingerprint(*_ends(message))
 
 
 def mask(message: str) -> str:
     """The template of the message: of several lines the first and the last one, where runtimes name the error."""
+    return _masked(*_ends(message))
+
+
+@lru_cache(maxsize=_KNOWN)
+def _fingerprint(first: str, last: str) -> Fingerprint:
+    template = _masked(first, last)
+    return Fingerprint(blake2b(template.encode(errors="replace"), digest_size=8).hexdigest(), template)
+
+
+def _masked(first: str, last: str) -> str:
+    return f"{_line(first)} … {_line(last)}" if last else _line(first)
+
+
+def _ends(message: str) -> tuple[str, str]:
+    """The first and (if there is more than one) the last line, cut to size: so much is looked at and remembered."""
     first, *rest = [line for line in message.strip().splitlines() if line.strip()] or [""]
-    template = _line(first[:MASKED])
-    return f"{template} … {_line(rest[-1][:MASKED])}" if rest else template
+    return first[:MASKED], rest[-1][:MASKED] if rest else ""
 
 
 def _line(text: str) -> str:

@@ -1,0 +1,5 @@
+from collections.abc import Callable
+
+def quad(
+    func: Callable[[float], float], a: float, b: float, *, points: list[float] | None = None
+) -> tuple[float, float]: ...
