@@ -13,11 +13,10 @@ from typing import TypedDict, Unpack
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MINUTE, SECOND, Usec, parse_duration
 from watcher.core.engine import decide
+from watcher.core.found import JobTally, Match
 from watcher.core.messages import (
     BatchRead,
-    JobTally,
     Judgement,
-    Match,
     PauseRequested,
     PersonDecided,
     QueueReviewed,
@@ -29,9 +28,10 @@ from watcher.core.messages import (
 )
 from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.policy import JobPolicy, MatchThreshold, Mode, ReleasePolicy, RollbackPlan
-from watcher.core.release import ReleaseRequest, RollbackState
+from watcher.core.release import Release, ReleaseRequest, RollbackState
 from watcher.core.severity import Severity
 from watcher.core.state import State
+from watcher.core.thresholds import standing
 
 START = Usec(1_800_000_000 * SECOND)
 JOB, OTHER_JOB = JobName("import"), JobName("export")
@@ -101,6 +101,16 @@ def policy(**terms: Unpack[Terms]) -> JobPolicy:
         ),
         journalctl=("-u", "import.service"),
     )
+
+
+def seen(release: Release, **changes: object) -> Release:
+    """The release with fields of its trial changed."""
+    return replace(release, trial=replace(release.trial, **changes))  # type: ignore[arg-type]  # fields, by name
+
+
+def peaks(release: Release) -> tuple[float, ...]:
+    """The most that ever stood against each threshold of the release."""
+    return tuple(standing(count).count for count in release.trial.counts)
 
 
 def configured(*policies: JobPolicy) -> State:
@@ -181,7 +191,7 @@ def batch(
         read_until=now if read_until is None else instant(read_until),
         last_entry_at=now if found or entries else None,
         tallies=tallies([*((one.job, one.at) for one in found), *((job, now) for _ in range(entries))]),
-        matches=found,
+        found=found,
         gaps=gaps,
         position=position,
     )

@@ -37,7 +37,8 @@ from tests.events import (
 )
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND, Usec
-from watcher.core.messages import BatchRead, Event, JobTally, Judgement
+from watcher.core.found import JobTally
+from watcher.core.messages import BatchRead, Event, Judgement
 from watcher.core.names import JobName, RuleName
 from watcher.core.policy import JobPolicy, MatchThreshold, Mode
 from watcher.core.release import RollbackState
@@ -218,7 +219,7 @@ def batch_of(items: Sequence[Item], read_until: Usec, taken: Usec) -> BatchRead:
         read_until=read_until,
         last_entry_at=found[-1].at if found else None,
         tallies=_narrow(found),
-        matches=tuple(match(one.at, *one.rules, job=one.job) for one in found if one.rules),
+        found=tuple(match(one.at, *one.rules, job=one.job) for one in found if one.rules),
         gaps=tuple(one for one in items if isinstance(one, Gap)),
         position=f"after {found[-1].at}" if found else None,
     )

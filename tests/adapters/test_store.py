@@ -14,7 +14,8 @@ from watcher.adapters.store import Store, StoreError, StoreLostError, StoreRefus
 from watcher.core import counters
 from watcher.core.duration import MINUTE, SECOND, Usec
 from watcher.core.engine import decide
-from watcher.core.messages import BatchRead, Event, JobTally, Match, PauseRequested, ReleaseRequested, SettingsLoaded
+from watcher.core.found import JobTally, Match
+from watcher.core.messages import BatchRead, Event, PauseRequested, ReleaseRequested, SettingsLoaded
 from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.policy import JobPolicy, MatchThreshold, Mode, ReleasePolicy, RollbackPlan
 from watcher.core.release import Phase, ReleaseRequest, RollbackState
@@ -51,7 +52,7 @@ def error(seconds: int) -> Match:
 def batch(*matches: Match, seconds: int, entries: int = 1) -> BatchRead:
     tally = JobTally(job=JOB, entries=entries, first_at=at(seconds), last_at=at(seconds))
     return BatchRead(
-        at=at(seconds), read_until=at(seconds), tallies=(tally,), matches=matches, position=f"position {seconds}"
+        at=at(seconds), read_until=at(seconds), tallies=(tally,), found=matches, position=f"position {seconds}"
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from tests.core.test_shown import BARE, FAILED
 from watcher.core.aftermath import next_step, outcome, rollback_in_words
-from watcher.core.release import Phase, Reason, ReasonCode, Release, Rollback, RollbackState
+from watcher.core.reason import Reason, ReasonCode
+from watcher.core.release import Phase, Release, Rollback, RollbackState
 
 HELD = Reason(code=ReasonCode.PAUSED, what="database move")
 

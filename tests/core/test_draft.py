@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.events import JOB, NEXT, RELEASE, START, watching
+from tests.events import JOB, NEXT, RELEASE, START, seen, watching
 from watcher.core.draft import Draft, is_busy
 from watcher.core.messages import Accepted, QueueRollback, WriteNote
 from watcher.core.release import Phase, Release, Rollback, RollbackState
@@ -36,19 +36,19 @@ def test_an_empty_sheet_seals_the_state_as_it_was() -> None:
 def test_a_release_is_seen_as_it_was_put() -> None:
     """What was put is what the same decision sees next; the state before stays as it was."""
     draft = _draft()
-    draft.put(_release(heard=True))
-    seen = draft.release(RELEASE)
-    assert seen is not None
-    assert (True, False) == (seen.heard, KNOWN.heard)
+    draft.put(seen(KNOWN, heard=True))
+    known = draft.release(RELEASE)
+    assert known is not None
+    assert (True, False) == (known.trial.heard, KNOWN.trial.heard)
     assert draft.release(NEXT) is None
 
 
 def test_a_release_put_twice_is_stored_once() -> None:
     """The decision holds its last record only."""
     draft = _draft()
-    draft.put(_release(settling=1))
-    draft.put(_release(settling=2))
-    assert [2] == [release.settling for release in draft.seal().changed]
+    draft.put(seen(KNOWN, settling=1))
+    draft.put(seen(KNOWN, settling=2))
+    assert [2] == [release.trial.settling for release in draft.seal().changed]
 
 
 def test_counting_goes_on_from_the_state() -> None:
@@ -94,7 +94,7 @@ def test_a_changed_old_release_does_not_become_the_last() -> None:
     """Only a release that was not known before can be newer."""
     before = replace(BEFORE, releases={RELEASE: KNOWN, NEXT: _release(id=NEXT)}, last={JOB: NEXT})
     draft = _draft(before)
-    draft.put(_release(heard=True))
+    draft.put(seen(KNOWN, heard=True))
     assert {JOB: NEXT} == draft.seal().state.last
 
 

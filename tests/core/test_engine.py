@@ -42,7 +42,8 @@ from watcher.core.messages import (
 )
 from watcher.core.names import RuleName
 from watcher.core.policy import Mode
-from watcher.core.release import Phase, ReasonCode, RollbackState
+from watcher.core.reason import ReasonCode
+from watcher.core.release import Phase, RollbackState
 from watcher.core.severity import Severity
 from watcher.core.state import State
 
@@ -98,7 +99,7 @@ def test_changed_rules_keep_the_release_from_passing() -> None:
     story = play(watching(), batch(entries=1, at="30s"), changed, batch(entries=1, at="2m"), batch(at="15m"))
     assert (Phase.INCONCLUSIVE, "900s") == (story.last.phase, story.last.ended_at)
     assert ["the job's rules were changed while the window was open"] == story.last.reasons
-    assert instant("1m") == story.last.record.rules_changed_at
+    assert instant("1m") == story.last.record.trial.rules_changed_at
 
 
 def test_rules_changed_and_changed_back_have_changed() -> None:
@@ -109,7 +110,7 @@ def test_rules_changed_and_changed_back_have_changed() -> None:
         settings(policy(), at="2m"),
         settings(policy(rules_hash="rules-3"), at="3m"),
     )
-    assert instant("1m") == story.last.record.rules_changed_at
+    assert instant("1m") == story.last.record.trial.rules_changed_at
     assert [1, 0, 0] == [len(decision.changed) for decision in story.decisions]
 
 

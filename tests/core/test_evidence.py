@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+from tests.events import seen
 from tests.journal.test_excerpt import line, release, write
 from tests.journal.written import T0
 from watcher.core.duration import Usec
@@ -24,9 +25,8 @@ def test_pasted_command_shows_the_window_to_the_microsecond(tmp_path: Path) -> N
         directory,
         *(line(f"line {number}", "import@1.service" if number % 2 else "other.service") for number in range(10)),
     )
-    watched = replace(
-        release(journalctl=("-u", "import@*.service")), started_at=Usec(T0 + 3), ended_at=Usec(T0 + 7)
-    )  # fmt: skip
+    named = release(journalctl=("-u", "import@*.service"))
+    watched = replace(seen(named, start=Usec(T0 + 3)), ended_at=Usec(T0 + 7))
     commands = journalctl_commands(watched, directory=str(directory), namespace=None)
     (window,), (after,) = commands["window"], commands["after"]
     assert ["line 3", "line 5", "line 7"] == _shown(window)
@@ -35,7 +35,7 @@ def test_pasted_command_shows_the_window_to_the_microsecond(tmp_path: Path) -> N
 
 def test_open_window_goes_on_to_its_planned_end() -> None:
     """Before the release has ended, the planned end stands in the command; before the start there is none."""
-    watched = replace(release(), started_at=T0, ends_at=Usec(T0 + 60_000_000))
+    watched = seen(release(), start=T0, end=Usec(T0 + 60_000_000))
     (window,) = journalctl_commands(watched, directory=None, namespace=None)["window"]
     assert window.endswith("'--since=2023-11-14 22:13:20.000000 UTC' '--until=2023-11-14 22:14:20.000000 UTC'")
     assert {} == journalctl_commands(release(), directory=None, namespace=None)

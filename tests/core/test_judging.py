@@ -19,6 +19,7 @@ from tests.events import (
     gap,
     instant,
     match,
+    peaks,
     person,
     policy,
     release,
@@ -28,12 +29,13 @@ from tests.events import (
 from tests.playbook import expect, play
 from watcher.core import counters
 from watcher.core.duration import Usec
-from watcher.core.judging import GAPS_KEPT, SIGHTINGS_KEPT
-from watcher.core.messages import JobTally, Judgement, QueueRollback, WriteNote
+from watcher.core.found import JobTally
+from watcher.core.messages import Judgement, QueueRollback, WriteNote
 from watcher.core.names import ReleaseId
 from watcher.core.policy import MatchThreshold, Mode
 from watcher.core.release import Phase, RollbackState, Verdict
 from watcher.core.severity import Severity
+from watcher.core.weighing import GAPS_KEPT, SIGHTINGS_KEPT
 
 THREE_ODD = (MatchThreshold(count=3, rule=ODD),)
 
@@ -76,7 +78,7 @@ def test_matches_below_the_limit_pass() -> None:
     """One match less than the limit is no failure, and the reason tells how many there were."""
     story = play(watching(limit=5), batch(errors=4, at="1m"), batch(at="15m"))
     assert ["no threshold crossed in 15m (4 matches seen)"] == story.last.reasons
-    assert ((4,), ((ERROR, 4),)) == (story.last.record.peak, story.last.record.matches)
+    assert ((4,), ((ERROR, 4),)) == (peaks(story.last.record), story.last.record.trial.matches)
 
 
 def test_matches_too_far_apart_do_not_add_up() -> None:
@@ -84,7 +86,7 @@ def test_matches_too_far_apart_do_not_add_up() -> None:
     story = play(
         watching(limit=3, within="1m"), *(batch(errors=1, at=f"{minute}m") for minute in range(10)), batch(at="15m")
     )
-    assert (Phase.PASSED, (1,)) == (story.last.phase, story.last.record.peak)
+    assert (Phase.PASSED, (1,)) == (story.last.phase, peaks(story.last.record))
 
 
 def test_without_a_span_the_whole_window_counts() -> None:
@@ -115,7 +117,7 @@ def test_an_entry_with_several_rules_counts_once() -> None:
     assert Phase.WATCHING is play(watching(limit=4), batch(*twice, at="3s")).last.phase
     story = play(watching(limit=3), batch(*twice, at="3s"))
     assert ["3 error matches in 2s, limit 3 in 2m"] == story.last.reasons
-    assert ((PANIC, 3), (ERROR, 3)) == tuple(reversed(story.last.record.matches))
+    assert ((PANIC, 3), (ERROR, 3)) == tuple(reversed(story.last.record.trial.matches))
 
 
 def test_all_thresholds_crossed_by_one_match_are_reasons() -> None:
@@ -129,7 +131,7 @@ def test_all_thresholds_crossed_by_one_match_are_reasons() -> None:
 def test_nothing_after_the_crossing_is_held_against_the_release() -> None:
     """The record of a failed release ends with the match that failed it; the counters go on."""
     story = play(watching(limit=2), batch(match("1s", ODD), match("2s"), match("3s"), match("4s"), at="5s"))
-    assert ("3s", ((ERROR, 2), (ODD, 1))) == (story.last.ended_at, story.last.record.matches)
+    assert ("3s", ((ERROR, 2), (ODD, 1))) == (story.last.ended_at, story.last.record.trial.matches)
     assert 3 == story.counter(counters.MATCHES, JOB, ERROR, "error")
 
 
@@ -137,8 +139,8 @@ def test_matches_while_settling_are_counted_apart() -> None:
     """Start-up noise is in the metrics and in the record, and never against the release."""
     settled = Usec(instant("30s") - 1)
     story = play(watching(limit=1, settle="30s"), batch(match("0s"), match(settled), at=settled))
-    assert (Phase.WATCHING, 2) == (story.last.phase, story.last.record.settling)
-    assert ((), (0,)) == (story.last.record.matches, story.last.record.peak)
+    assert (Phase.WATCHING, 2) == (story.last.phase, story.last.record.trial.settling)
+    assert ((), (0,)) == (story.last.record.trial.matches, peaks(story.last.record))
     assert 2 == story.counter(counters.MATCHES, JOB, ERROR, "error")
     assert Phase.FAILED is play(story.state, batch(errors=1, at="30s")).last.phase
 
@@ -253,7 +255,7 @@ def test_a_record_is_bounded_whatever_is_logged() -> None:
     noise = [match(f"{second}s", HELLO) for second in range(800)]
     holes = tuple(gap(f"{second}s", f"{second + 1}s") for second in range(100))
     story = play(watching(thresholds=few), batch(*noise, gaps=holes, at="800s"))
-    record = story.last.record
+    record = story.last.record.trial
     assert (SIGHTINGS_KEPT, GAPS_KEPT) == (len(record.sightings), len(record.gaps))
     assert (((HELLO, 800),), 100) == (record.matches, story.counter(counters.GAPS, "missing"))
     assert [f"cursor-{instant(f'{second}s')}" for second in range(SIGHTINGS_KEPT)] == [

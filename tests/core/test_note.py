@@ -19,19 +19,10 @@ from watcher.core.messages import Transition, TransitionKind
 from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.note import note_record, render_note
 from watcher.core.policy import JobPolicy, MatchThreshold, Mode, ReleasePolicy, RollbackPlan
-from watcher.core.release import (
-    BackupResult,
-    Phase,
-    Reason,
-    ReasonCode,
-    Release,
-    ReleaseRequest,
-    Rollback,
-    RollbackState,
-    Sighting,
-    Verdict,
-)
+from watcher.core.reason import Reason, ReasonCode
+from watcher.core.release import BackupResult, Phase, Release, ReleaseRequest, Rollback, RollbackState, Verdict
 from watcher.core.severity import Severity
+from watcher.core.trial import Sighting, Trial, new_trial
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "notes"
 START = Usec(1_795_476_600_123_456)  # 2026-11-23 23:30:00.123456 UTC
@@ -94,11 +85,10 @@ def _watching() -> Release:
         registered_at=START,
         window=Usec(15 * MINUTE),
         phase=Phase.WATCHING,
-        started_at=START,
-        ends_at=_at(900),
-        counted=((), ()),
-        peak=(0, 0),
-        heard=True,
+        trial=replace(
+            new_trial(_policy().release.thresholds).started(START, length=Usec(15 * MINUTE), settle=Usec(30 * SECOND)),
+            heard=True,
+        ),
         entries_before=1200,
         matches_before=7,
     )
@@ -158,6 +148,13 @@ CROSSED = Reason(
 )
 
 
+def _tried(peak: int, **changes: object) -> Trial:
+    """The trial of `_watching` with so many matches at once against the first threshold."""
+    trial = _watching().trial
+    counts = (replace(trial.counts[0], peak=peak), trial.counts[1])
+    return replace(trial, counts=counts, **changes)  # type: ignore[arg-type]  # fields of Trial, by name
+
+
 def _failed() -> Release:
     return replace(
         _watching(),
@@ -165,10 +162,12 @@ def _failed() -> Release:
         verdict=Verdict.FAILED,
         ended_at=_at(103.5),
         reasons=(CROSSED,),
-        peak=(5, 0),
-        matches=((TRACEBACK, 5),),
-        settling=2,
-        sightings=(_sighting(61.5, TRACEBACK), _sighting(70, TRACEBACK)),
+        trial=_tried(
+            5,
+            matches=((TRACEBACK, 5),),
+            settling=2,
+            sightings=(_sighting(61.5, TRACEBACK), _sighting(70, TRACEBACK)),
+        ),
         entries_after=1263,
         matches_after=14,
     )
@@ -183,13 +182,11 @@ def passed() -> Told:
         verdict=Verdict.PASSED,
         ended_at=_at(900),
         reasons=(over,),
-        peak=(2, 0),
-        matches=((TRACEBACK, 2),),
-        sightings=(_sighting(61.5, TRACEBACK), _sighting(70, TRACEBACK)),
+        trial=_tried(2, matches=((TRACEBACK, 2),), sightings=(_sighting(61.5, TRACEBACK), _sighting(70, TRACEBACK))),
         entries_after=2400,
         matches_after=9,
     )
-    return release, (_registered(), _ended(release)), _excerpts(release.sightings)
+    return release, (_registered(), _ended(release)), _excerpts(release.trial.sightings)
 
 
 def failed_and_rolled_back() -> Told:
@@ -211,7 +208,7 @@ def failed_and_rolled_back() -> Told:
         _moved(103.6, "queued", "running", CROSSED),
         _moved(106.6, "running", "succeeded", CROSSED),
     )
-    return release, history, _excerpts(release.sightings)
+    return release, history, _excerpts(release.trial.sightings)
 
 
 def failed_and_held() -> Told:
@@ -234,7 +231,7 @@ def inconclusive_by_gap() -> Told:
         verdict=Verdict.INCONCLUSIVE,
         ended_at=_at(900),
         reasons=tuple(Reason(code=ReasonCode.GAP, what=gap.reason, count=gap.entries or 0) for gap in gaps),
-        gaps=gaps,
+        trial=_tried(0, gaps=gaps),
         entries_after=1300,
         matches_after=7,
     )
@@ -253,12 +250,9 @@ def cancelled() -> Told:
         owner="",
         previous=None,
         phase=Phase.CANCELLED,
-        started_at=None,
-        ends_at=None,
+        trial=new_trial(()),
         ended_at=_at(12),
         reasons=(person,),
-        counted=(),
-        peak=(),
         entries_before=0,
         matches_before=0,
         entries_after=1200,
@@ -277,7 +271,7 @@ def hostile() -> Told:
     release = replace(release, request=request, owner=HOSTILE, previous=HOSTILE, rollback=rollback)
     line = Line(at=START, unit=HOSTILE, identifier=HOSTILE, pid=HOSTILE, priority=HOSTILE, message=HOSTILE)
     excerpt = Excerpt(
-        sighting=release.sightings[0],
+        sighting=release.trial.sightings[0],
         line=line,
         before=(line,),
         after=(line,),

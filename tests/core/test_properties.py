@@ -54,8 +54,9 @@ from watcher.core.messages import (
 )
 from watcher.core.names import ReleaseId
 from watcher.core.policy import JobPolicy, Mode
+from watcher.core.reason import ReasonCode
 from watcher.core.record import from_record, pause_from_record, pause_record, to_record
-from watcher.core.release import Phase, ReasonCode, Release, RollbackState, Verdict
+from watcher.core.release import Phase, Release, RollbackState, Verdict
 from watcher.core.state import OPEN_PHASES, Series, State
 
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -73,7 +74,7 @@ def _ends(story: Story) -> dict[ReleaseId, object]:
     for decision in story.decisions:
         records |= {one.id: one for one in decision.changed}
     return {
-        one.id: (one.phase, one.verdict, one.reasons, one.ended_at, one.rollback, one.matches, one.counted, one.peak)
+        one.id: (one.phase, one.verdict, one.reasons, one.ended_at, one.rollback, one.trial.matches, one.trial.counts)
         for one in records.values()
     }
 
@@ -311,9 +312,9 @@ def _a_verdict_needs_its_reasons(story: Story) -> None:
             assert codes in ({ReasonCode.MATCHES}, {ReasonCode.PERSON})
         if one.phase is Phase.PASSED and codes != {ReasonCode.PERSON}:
             assert codes == {ReasonCode.WINDOW_OVER}
-            assert one.heard
-            assert () == one.gaps
-            assert one.rules_changed_at is None
+            assert one.trial.heard
+            assert () == one.trial.gaps
+            assert one.trial.rules_changed_at is None
         assert (one.verdict is None) is (one.phase in {*OPEN_PHASES, Phase.CANCELLED, Phase.SUPERSEDED})
 
 

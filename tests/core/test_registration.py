@@ -30,6 +30,7 @@ from watcher.core.messages import Accepted, Judgement, RefusalCode, Refused, Wri
 from watcher.core.names import JobName, ReleaseId
 from watcher.core.policy import Mode
 from watcher.core.release import BackupResult, Phase, RollbackState
+from watcher.core.trial import new_trial
 
 NAMED = replace(request(), id=ReleaseId("v2"))
 ONE_JOB = configured(policy())
@@ -49,7 +50,7 @@ def test_a_registration_opens_the_window_at_once() -> None:
     assert Accepted(record) == story.answer
     assert (instant("5s"), instant("15m5s")) == (record.started_at, record.ends_at)
     assert (Phase.WATCHING, Mode.ROLLBACK, policy()) == (record.phase, record.mode, record.policy)
-    assert (((),), (0,)) == (record.counted, record.peak)
+    assert new_trial(policy().release.thresholds).counts == record.trial.counts
     expect(story, "5s import-1 phase watching")
 
 

@@ -8,23 +8,20 @@ import pytest
 
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MINUTE, SECOND, Usec
+from watcher.core.match_count import MatchCount
 from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.policy import JobPolicy, MatchThreshold, Mode, ReleasePolicy, RollbackPlan
-from watcher.core.release import (
-    BackupResult,
-    Phase,
-    Reason,
-    ReasonCode,
-    Release,
-    ReleaseRequest,
-    Rollback,
-    RollbackState,
-    Verdict,
-)
+from watcher.core.reason import Reason, ReasonCode
+from watcher.core.release import BackupResult, Phase, Release, ReleaseRequest, Rollback, RollbackState, Verdict
 from watcher.core.severity import Severity
 from watcher.core.shown import shown_coverage, shown_instant, shown_release
+from watcher.core.trial import Trial, new_trial
 
 START = Usec(1_795_476_600_123_456)
+LIMITS = (
+    MatchThreshold(count=5, severity=Severity.ERROR, within=Usec(2 * MINUTE)),
+    MatchThreshold(count=4, rule=RuleName("traceback")),
+)
 CONTRACT = (
     "schema", "id", "job", "version", "previous", "owner", "reason", "mode", "phase", "verdict", "reasons",
     "started_at", "ends_at", "matches", "runs", "baseline", "coverage", "rollback",
@@ -43,10 +40,7 @@ def _policy(rollback: RollbackPlan | None) -> JobPolicy:
             mode=Mode.ROLLBACK,
             window=Usec(15 * MINUTE),
             settle=Usec(30 * SECOND),
-            thresholds=(
-                MatchThreshold(count=5, severity=Severity.ERROR, within=Usec(2 * MINUTE)),
-                MatchThreshold(count=4, rule=RuleName("traceback")),
-            ),
+            thresholds=LIMITS,
             rollback=rollback,
             unjudged=("fail_when[2].failed_runs",),
             expected="1 successful run",
@@ -72,14 +66,17 @@ def _failed() -> Release:
         registered_at=START,
         window=Usec(15 * MINUTE),
         phase=Phase.FAILED,
-        started_at=START,
-        ends_at=Usec(START + 15 * MINUTE),
+        trial=Trial(
+            counts=(MatchCount(threshold=LIMITS[0], peak=5), MatchCount(threshold=LIMITS[1], peak=3)),
+            start=START,
+            settles_at=START,
+            end=Usec(START + 15 * MINUTE),
+            matches=((RuleName("traceback"), 5),),
+            gaps=(Gap(reason=GapReason.MISSING, since=START, until=Usec(START + 1), entries=None),),
+        ),
         ended_at=Usec(START + MINUTE),
         verdict=Verdict.FAILED,
         reasons=(reason,),
-        peak=(5, 3),
-        matches=((RuleName("traceback"), 5),),
-        gaps=(Gap(reason=GapReason.MISSING, since=START, until=Usec(START + 1), entries=None),),
         entries_after=9,
         rollback=Rollback(state=RollbackState.SUCCEEDED, reason=reason, exit_code=0, started_at=START),
     )
@@ -96,6 +93,7 @@ def _bare() -> Release:
         registered_at=START,
         window=MINUTE,
         phase=Phase.PREPARING,
+        trial=new_trial(LIMITS),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.events import JOB, NEXT, OTHER_JOB, PERSON, RELEASE, START, instant, watching
+from tests.events import JOB, NEXT, OTHER_JOB, PERSON, RELEASE, START, instant, seen, watching
 from watcher.core.duration import Usec
 from watcher.core.messages import Transition, TransitionKind, WriteNote
 from watcher.core.names import JobName
@@ -49,7 +49,7 @@ def test_an_old_release_can_be_brought_back() -> None:
     old = replace(KNOWN, id=NEXT)
     state = STATE.with_release(old)
     assert ({RELEASE, NEXT}, {JOB: RELEASE}) == (set(state.releases), state.last)
-    assert STATE is STATE.with_release(replace(KNOWN, heard=True))
+    assert STATE is STATE.with_release(seen(KNOWN, heard=True))
     assert STATE is STATE.with_release(None)
 
 

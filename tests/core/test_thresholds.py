@@ -1,111 +1,39 @@
-"""Which matches count towards a threshold, and when it is crossed."""
+"""The table of thresholds, whatever their kind."""
 
 from __future__ import annotations
 
-from itertools import pairwise
+from tests.events import ERROR, HELLO, instant, match, policy, span
+from watcher.core import thresholds
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from tests.events import ERROR, HELLO, ODD, PANIC, match, span
-from watcher.core.duration import MINUTE, Usec
-from watcher.core.names import RuleName
-from watcher.core.policy import MatchThreshold
-from watcher.core.release import Reason, ReasonCode
-from watcher.core.severity import Severity
-from watcher.core.thresholds import count_in, counts_for, crossed
-
-TWO_IN_TWO_MINUTES = MatchThreshold(count=2, within=Usec(2 * MINUTE), severity=Severity.ERROR)
+LIMITS = policy(limit=2, within="1m").release.thresholds
 
 
-@pytest.mark.parametrize(
-    ("rules", "limit", "counts"),
-    [
-        ((PANIC,), Severity.ERROR, True),
-        ((ERROR,), Severity.ERROR, True),
-        ((ODD,), Severity.ERROR, False),
-        ((HELLO, ERROR), Severity.ERROR, True),
-        ((HELLO,), Severity.INFO, True),
-        ((ERROR,), Severity.CRITICAL, False),
-    ],
-)
-def test_a_severity_takes_what_is_as_bad_or_worse(rules: tuple[RuleName, ...], limit: Severity, counts: bool) -> None:  # noqa: FBT001
-    """The worst rule of the entry decides."""
-    assert counts is counts_for(MatchThreshold(count=1, severity=limit), match("0s", *rules))
+def test_counts_stand_in_the_order_of_the_configuration() -> None:
+    """One for each threshold, and nothing stands against it yet."""
+    counts = thresholds.begun(LIMITS)
+    assert list(LIMITS) == [count.threshold for count in counts]
+    assert [0] == [thresholds.standing(count).ratio for count in counts]
 
 
-def test_a_rule_takes_its_own_matches_only() -> None:
-    """Also where another rule fired on the same entry, and whatever the severity."""
-    on_odd = MatchThreshold(count=1, rule=ODD)
-    assert counts_for(on_odd, match("0s", PANIC, ODD))
-    assert not counts_for(on_odd, match("0s", PANIC))
+def test_what_is_no_concern_of_a_count_leaves_it_as_it_is() -> None:
+    """So that nothing is asked or stored anew for it."""
+    (count,) = thresholds.begun(LIMITS)
+    assert count is thresholds.with_found(count, match("1s", HELLO))
 
 
-def test_the_span_is_half_open() -> None:
-    """Matches exactly `within` apart do not lie in it together; a microsecond less and they do."""
-    first, apart = (Usec(0),), Usec(2 * MINUTE)
-    assert (apart,) == count_in(TWO_IN_TWO_MINUTES, first, apart)
-    assert (Usec(0), Usec(apart - 1)) == count_in(TWO_IN_TWO_MINUTES, first, Usec(apart - 1))
+def test_a_standing_now_may_be_lower_than_the_most_that_was() -> None:
+    """A count has what stands at an instant, and without one the most that ever stood."""
+    (count,) = thresholds.begun(LIMITS)
+    count = thresholds.with_found(count, match("1s", ERROR))
+    now, most = thresholds.standing(count, instant("2m")), thresholds.standing(count)
+    assert (0, 1) == (now.count, most.count)
+    assert (0.5, 2, span("1m"), "2 error matches in 1m") == (most.ratio, most.limit, most.within, most.label)
 
 
-def test_without_a_span_nothing_is_too_old() -> None:
-    """The first match of a long window still counts."""
-    whole = MatchThreshold(count=2, severity=Severity.ERROR)
-    assert (Usec(0), span("90d")) == count_in(whole, (Usec(0),), span("90d"))
-
-
-def test_a_match_from_the_past_counts_now() -> None:
-    """After the clock was set back, a match counts at the latest instant that was seen."""
-    assert (Usec(90), Usec(90)) == count_in(TWO_IN_TWO_MINUTES, (Usec(90),), Usec(10))
-
-
-@given(st.lists(st.integers(0, 400), max_size=40), st.integers(1, 5), st.integers(1, 100))
-def test_it_agrees_with_counting_by_hand(ats: list[int], limit: int, within: int) -> None:
-    """With a clock that never steps back, it is crossed exactly where some `limit` matches lie within the span."""
-    threshold = MatchThreshold(count=limit, within=Usec(within), severity=Severity.ERROR)
-    ats.sort()
-    counted: tuple[Usec, ...] = ()
-    for place, at in enumerate(ats):
-        counted = count_in(threshold, counted, Usec(at))
-        by_hand = [one for one in ats[: place + 1] if at - one < within]
-        assert (len(by_hand) >= limit) is (crossed(threshold, counted) is not None)
-
-
-@given(st.lists(st.integers(0, 1_000).map(Usec)), st.integers(1, 5))
-def test_what_it_remembers_is_bounded_and_never_falls(ats: list[Usec], limit: int) -> None:
-    """At most as many instants as the limit, in order, whatever comes."""
-    threshold = MatchThreshold(count=limit, within=Usec(50), severity=Severity.ERROR)
-    counted: tuple[Usec, ...] = ()
-    for at in ats:
-        counted = count_in(threshold, counted, at)
-        assert len(counted) <= limit
-        assert all(earlier <= later for earlier, later in pairwise(counted))
-
-
-def test_it_is_crossed_at_the_limit() -> None:
-    """One less is no reason; at the limit the reason has number, limit and the span that they took."""
-    assert crossed(TWO_IN_TWO_MINUTES, (Usec(5),)) is None
-    reason = Reason(
-        code=ReasonCode.MATCHES, what="error", count=2, limit=2, span=Usec(37), within=TWO_IN_TWO_MINUTES.within
-    )
-    assert reason == crossed(TWO_IN_TWO_MINUTES, (Usec(5), Usec(42)))
-
-
-def test_the_reason_of_a_rule_names_the_rule() -> None:
-    """So that a reader finds the rule, not a severity."""
-    reason = crossed(MatchThreshold(count=1, rule=ODD), (Usec(5),))
-    assert reason is not None
-    assert (ODD, None) == (reason.what, reason.within)
-
-
-@pytest.mark.parametrize(
-    ("threshold", "label"),
-    [
-        (MatchThreshold(count=5, severity=Severity.ERROR, within=span("2m")), "5 error matches in 2m"),
-        (MatchThreshold(count=1, rule=ODD), "1 odd matches"),
-    ],
-)
-def test_the_label_is_made_of_configuration(threshold: MatchThreshold, label: str) -> None:
-    """Metrics and notes name a threshold by its limit."""
-    assert label == threshold.label
+def test_it_is_crossed_at_its_limit() -> None:
+    """The standing is 1 exactly where there is a reason."""
+    (count,) = thresholds.begun(LIMITS)
+    for second, is_crossed in ((1, False), (2, True)):
+        count = thresholds.with_found(count, match(f"{second}s", ERROR))
+        assert is_crossed is (thresholds.crossed(count) is not None)
+        assert is_crossed is (thresholds.standing(count).ratio >= 1)

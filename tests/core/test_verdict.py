@@ -7,11 +7,12 @@ from itertools import product
 
 import pytest
 
-from tests.events import ERROR, ODD, RELEASE, START, gap, policy, span, watching
-from watcher.core.release import Reason, ReasonCode, Release, Verdict
+from tests.events import ERROR, ODD, RELEASE, START, gap, policy, seen, span, watching
+from watcher.core.reason import Reason, ReasonCode
+from watcher.core.release import Release, Verdict
 from watcher.core.verdict import say, verdict_at_end
 
-HEARD = replace(watching().releases[RELEASE], heard=True)
+HEARD = seen(watching().releases[RELEASE], heard=True)
 WORDS = [
     (
         Reason(code=ReasonCode.MATCHES, what="error", count=5, limit=5, span=span("42s"), within=span("2m")),
@@ -70,16 +71,15 @@ def test_every_reason_has_words(code: ReasonCode) -> None:
 
 def test_a_window_with_nothing_against_it_passes() -> None:
     """The reason tells the length of the window and all matches held against the release."""
-    release = replace(HEARD, matches=((ERROR, 2), (ODD, 1)))
+    release = seen(HEARD, matches=((ERROR, 2), (ODD, 1)))
     reason = Reason(code=ReasonCode.WINDOW_OVER, span=span("15m"), count=3)
     assert (Verdict.PASSED, (reason,)) == verdict_at_end(release)
 
 
 def test_every_doubt_is_told() -> None:
     """The reasons of an inconclusive end are all of them, not only the first."""
-    release = replace(
-        HEARD,
-        policy=policy(unjudged=("fail_when[1].failed_runs",)),
+    release = seen(
+        replace(HEARD, policy=policy(unjudged=("fail_when[1].failed_runs",))),
         gaps=(gap("1m", "2m"),),
         heard=False,
         rules_changed_at=START,
@@ -92,9 +92,8 @@ def test_every_doubt_is_told() -> None:
 
 
 def _with(*, hole: bool, silent: bool, unjudged: bool, changed: bool) -> Release:
-    return replace(
-        HEARD,
-        policy=policy(unjudged=("expect",) if unjudged else ()),
+    return seen(
+        replace(HEARD, policy=policy(unjudged=("expect",) if unjudged else ())),
         gaps=(gap("1m", "2m"),) if hole else (),
         heard=not silent,
         rules_changed_at=START if changed else None,

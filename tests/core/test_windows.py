@@ -8,7 +8,8 @@ from itertools import product
 import pytest
 
 from tests.events import RELEASE, START, watching
-from watcher.core.release import Phase, Reason, ReasonCode, Release, Rollback, RollbackState, Verdict
+from watcher.core.reason import Reason, ReasonCode
+from watcher.core.release import Phase, Release, Rollback, RollbackState, Verdict
 from watcher.core.windows import PHASES, ROLLBACKS, IllegalMoveError, is_final, move_phase, move_rollback
 
 OPEN = {Phase.PREPARING, Phase.WATCHING}

@@ -13,7 +13,9 @@ from typing import Any
 from watcher.core.duration import MINUTE, Usec
 from watcher.core.names import JobName, ReleaseId
 from watcher.core.policy import JobPolicy, Mode, ReleasePolicy, RollbackPlan
-from watcher.core.release import Phase, Reason, ReasonCode, Release, ReleaseRequest, Rollback, RollbackState
+from watcher.core.reason import Reason, ReasonCode
+from watcher.core.release import Phase, Release, ReleaseRequest, Rollback, RollbackState
+from watcher.core.trial import new_trial
 from watcher.dispatch import runner
 
 ID = ReleaseId("import-1")
@@ -134,5 +136,6 @@ def failed_release(
         registered_at=now(),
         window=MINUTE,
         phase=Phase.FAILED,
+        trial=new_trial(()),
         rollback=Rollback(state=RollbackState.QUEUED, reason=Reason(code=ReasonCode.MATCHES, count=5, limit=5)),
     )

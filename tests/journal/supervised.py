@@ -14,7 +14,8 @@ from pathlib import Path
 from tests.journal.written import JOB
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
-from watcher.core.messages import BatchRead, Match, ReaderRestarted
+from watcher.core.found import Match
+from watcher.core.messages import BatchRead, ReaderRestarted
 from watcher.journal.source import Source
 from watcher.journal.supervisor import ReaderEvent, Supervisor
 from watcher.journal.wire import Plan
@@ -62,7 +63,7 @@ class Daemon:
     def _take(self, batch: BatchRead) -> None:
         for tally in batch.tallies:
             self.counts[tally.job] += tally.entries
-        self.matches += batch.matches
+        self.matches += batch.found
         self.gaps += batch.gaps
         self.position = batch.position or self.position
         self.batches += 1

@@ -21,7 +21,8 @@ from watcher.core.duration import MINUTE, Usec
 from watcher.core.excerpt import Capture, Excerpt, ReadAgain
 from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.policy import JobPolicy, Mode, ReleasePolicy
-from watcher.core.release import Phase, Release, ReleaseRequest, Sighting
+from watcher.core.release import Phase, Release, ReleaseRequest
+from watcher.core.trial import Sighting, new_trial
 from watcher.journal.excerpt import ANSWER_LIMIT
 from watcher.journal.excerpts import read_excerpts
 from watcher.journal.joins import Reach
@@ -78,7 +79,7 @@ def release(*cursors: str, journalctl: tuple[str, ...] = ("-u", "import.service"
         registered_at=T0,
         window=MINUTE,
         phase=Phase.WATCHING,
-        sightings=sightings,
+        trial=replace(new_trial(()), sightings=sightings),
     )
 
 

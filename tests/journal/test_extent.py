@@ -34,7 +34,7 @@ def test_all_of_a_journal(tmp_path: Path) -> None:
     reading = read(tmp_path)
     assert counted(tmp_path) == reading.entries
     assert counted(tmp_path, "-u", "import") == jobs_entries(reading)
-    assert 900 == len(reading.matches)
+    assert 900 == len(reading.found)
     assert T0 + 8999 * STEP == reading.last_entry_at
 
 
@@ -82,7 +82,7 @@ def test_archived_files_are_one_stream(tmp_path: Path) -> None:
     reading = read(tmp_path)
     assert counted(tmp_path) == reading.entries == 6500
     assert () == reading.gaps
-    assert sorted(match.at for match in reading.matches) == [match.at for match in reading.matches]
+    assert sorted(match.at for match in reading.found) == [match.at for match in reading.found]
 
 
 def test_writers_that_take_turns(tmp_path: Path) -> None:

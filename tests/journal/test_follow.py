@@ -112,7 +112,7 @@ def test_directory_that_comes_later(tmp_path: Path) -> None:
                 reader.step()
         write(tmp_path / "late", "old", lines(5))
         write(tmp_path / "late", "new", [Line(at=now(), message="error 1"), Line(at=now() + 1)])
-        assert (2, 1) == (reader.to_tail().entries, len(reader.to_tail().matches))
+        assert (2, 1) == (reader.to_tail().entries, len(reader.to_tail().found))
 
 
 def test_journal_in_use_from_the_tail(directory: Path) -> None:
@@ -122,7 +122,7 @@ def test_journal_in_use_from_the_tail(directory: Path) -> None:
         for k in range(50):
             writer.tell(f"error {k}")
             assert k + 1 == reader.until(k + 1).entries
-        assert 50 == len(reader.to_tail().matches)
+        assert 50 == len(reader.to_tail().found)
         assert now() - 2 * SECOND < reader.to_tail().read_until < now()
 
 
@@ -295,7 +295,7 @@ def test_entry_that_the_library_passed(directory: Path, count: int, number: int,
     position = position_at(directory, 0).to_text()
     with Reader(directory, position, make=hiding(number=number, times=times)) as reader:
         assert (count - 1, ()) == (reader.to_tail().entries, reader.to_tail().gaps)
-        assert len(reader.to_tail().matches) == len({match.cursor for match in reader.to_tail().matches})
+        assert len(reader.to_tail().found) == len({match.cursor for match in reader.to_tail().found})
 
 
 def test_entry_that_stays_hidden(directory: Path) -> None:
@@ -370,7 +370,7 @@ def test_entry_read_while_it_is_written(directory: Path) -> None:
 
         eventually(took_both)
         assert [1, 1] == [entries for entries in waiting if entries]
-        assert 1 == len(reader.to_tail().matches)
+        assert 1 == len(reader.to_tail().found)
 
 
 def test_file_that_appears(directory: Path) -> None:
@@ -436,5 +436,5 @@ def test_a_caught_up_reader_lets_its_maps_go(directory: Path, monkeypatch: pytes
 
         eventually(caught_up)
         writer.say(Line(at=now(), message="error afterwards"))
-        assert (1501, 1) == (reader.until(1501).entries, len(reader.to_tail().matches))
+        assert (1501, 1) == (reader.until(1501).entries, len(reader.to_tail().found))
         assert -1 != reader.follower.fileno()

@@ -93,8 +93,8 @@ def test_batches_go_out(tmp_path: Path) -> None:
     with reading(plan(tmp_path, from_head=True)) as child:
         readings = child.until(lambda reading: reading.at_tail)
     assert 9000 == sum(reading.entries for reading in readings)
-    assert 900 == sum(len(reading.matches) for reading in readings)
-    assert all(len(reading.matches) < 1000 for reading in readings)
+    assert 900 == sum(len(reading.found) for reading in readings)
+    assert all(len(reading.found) < 1000 for reading in readings)
 
 
 def test_end_of_input_ends_it(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_match_while_a_window_is_open(tmp_path: Path) -> None:
         for k in range(10):
             begin = time.monotonic()
             writer.tell(f"error {k}")
-            child.until(lambda reading: bool(reading.matches))
+            child.until(lambda reading: bool(reading.found))
             spans.append(time.monotonic() - begin)
         assert sorted(spans)[5] < 0.1
 
@@ -169,11 +169,11 @@ def test_match_while_no_window_is_open(tmp_path: Path) -> None:
     with LiveWriter(tmp_path / "live.journal") as writer, reading(plan(tmp_path)) as child:
         child.next()
         writer.tell("error 1")
-        assert 1 == sum(len(reading.matches) for reading in child.until(lambda reading: bool(reading.matches)))
+        assert 1 == sum(len(reading.found) for reading in child.until(lambda reading: bool(reading.found)))
         begin = time.monotonic()
         writer.tell("error 2")
         child.send(encode_control(Control(poll=OFTEN)))
-        child.until(lambda reading: bool(reading.matches))
+        child.until(lambda reading: bool(reading.found))
         assert time.monotonic() - begin < 0.5
 
 
@@ -186,7 +186,7 @@ def test_missing_directory_then_there(tmp_path: Path) -> None:
         assert "late: No such file or directory" in str(troubles[0])
         write(tmp_path / "late", "new", [Line(at=time.time_ns() // 1000, message="error 1")])
         readings = child.until(lambda reading: reading.entries > 0)
-        assert 1 == sum(len(reading.matches) for reading in readings)
+        assert 1 == sum(len(reading.found) for reading in readings)
         spent = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - spent < 2
 

@@ -12,7 +12,7 @@ import pytest
 from tests.parts.journals import START, STEP, Fields, open_reader, shown, write_journal
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND, Usec
-from watcher.core.messages import JobTally, Match
+from watcher.core.found import JobTally, Match
 from watcher.core.names import JobName, RuleName
 from watcher.core.rule import FieldCondition, Rule, WatchedJob
 from watcher.core.severity import Severity
@@ -79,7 +79,7 @@ def read_all(scanner: Scanner, directory: Path) -> Tally:
 
 def fired(tally: Tally) -> list[tuple[int, tuple[str, ...]]]:
     """Where in the journal which rules fired."""
-    return [((match.at - START) // STEP, match.rules) for match in tally.matches]
+    return [((match.at - START) // STEP, match.rules) for match in tally.found]
 
 
 # ---------------------------------------------------------------------------------------------------------- whose
@@ -146,7 +146,7 @@ def test_a_job_has_the_entries_that_journalctl_shows(tmp_path: Path, seed: int) 
     for name, units in UNIT_LISTS.items():
         expected = cursors_shown(tmp_path, units)
         tally = read_all(Scanner([job(name, *units, rules=[ANY])]), tmp_path)
-        assert expected == [match.cursor for match in tally.matches]
+        assert expected == [match.cursor for match in tally.found]
         assert (400, len(expected)) == (tally.entries, sum(one.entries for one in tally.tallies))
 
 
@@ -157,7 +157,7 @@ def test_many_jobs_have_the_entries_that_journalctl_shows(tmp_path: Path, seed: 
     jobs = [job(name, *units, rules=[ANY]) for name, units in UNIT_LISTS.items()]
     tally = read_all(Scanner(jobs), tmp_path)
     for one in jobs:
-        assert cursors_shown(tmp_path, one.units) == [match.cursor for match in tally.matches if match.job == one.name]
+        assert cursors_shown(tmp_path, one.units) == [match.cursor for match in tally.found if match.job == one.name]
 
 
 def cursors_shown(directory: Path, units: Sequence[str]) -> list[str]:
@@ -216,7 +216,7 @@ def test_an_entry_of_two_jobs_matches_for_each(tmp_path: Path) -> None:
         ("one", ("error",), Severity.ERROR),
         ("two", ("error", "any"), Severity.ERROR),
         ("two", ("any",), Severity.INFO),
-    ] == [(match.job, match.rules, match.severity) for match in tally.matches]
+    ] == [(match.job, match.rules, match.severity) for match in tally.found]
 
 
 def test_more_units_than_are_remembered(tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_tally_tells_counts_and_instants(tmp_path: Path) -> None:
     first = Match(
         job=JobName("import"), rules=(RuleName("error"),), severity=Severity.ERROR, at=instant(1), cursor=cursor
     )
-    assert first == tally.matches[0]
+    assert first == tally.found[0]
 
 
 def test_hostile_messages(tmp_path: Path) -> None:
@@ -472,7 +472,7 @@ def test_any_cut_gives_the_same_tally(tmp_path: Path, seed: int) -> None:
                 carry = scanner.carry()
                 scanner = Scanner(jobs)
                 scanner.resume(carry)
-    assert expected.matches == tuple(match for piece in pieces for match in piece.matches)
+    assert expected.found == tuple(match for piece in pieces for match in piece.found)
     assert expected.gaps == tuple(gap for piece in pieces for gap in piece.gaps)
     assert expected.entries == sum(piece.entries for piece in pieces)
     assert {one.job: one.entries for one in expected.tallies} == {

@@ -5,7 +5,7 @@ import pytest
 from tests.journal.written import JOB, T0
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec
-from watcher.core.messages import JobTally, Match
+from watcher.core.found import JobTally, Match
 from watcher.core.names import JobName, RuleName
 from watcher.core.rule import FieldCondition, Rule, WatchedJob
 from watcher.core.severity import Severity
@@ -47,7 +47,7 @@ READING = Reading(
     read_until=T0,
     last_entry_at=Usec(T0 - 1),
     tallies=(JobTally(job=JobName("other"), entries=3, first_at=Usec(5), last_at=Usec(9)),),
-    matches=(
+    found=(
         Match(
             job=JobName("other"),
             rules=(RuleName("half"), RuleName("whole")),
@@ -125,5 +125,5 @@ def test_two_readings_as_one() -> None:
     both = joined(READING, later)
     assert (T0 + 5, T0 - 1, 15) == (both.read_until, both.last_entry_at, both.entries)
     assert [6] == [tally.entries for tally in both.tallies]
-    assert (READING.matches, READING.gaps, READING.position) == (both.matches, both.gaps, both.position)
+    assert (READING.found, READING.gaps, READING.position) == (both.found, both.gaps, both.position)
     assert not both.at_tail

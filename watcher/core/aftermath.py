@@ -6,7 +6,8 @@ plain word.
 
 from __future__ import annotations
 
-from watcher.core.release import Phase, ReasonCode, Release, RollbackState
+from watcher.core.reason import ReasonCode
+from watcher.core.release import Phase, Release, RollbackState
 from watcher.core.verdict import say
 
 _TITLES = {

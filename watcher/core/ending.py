@@ -13,7 +13,8 @@ from watcher.core.draft import Draft
 from watcher.core.duration import HOUR, Usec
 from watcher.core.messages import QueueRollback, Transition, TransitionKind, WriteNote
 from watcher.core.policy import Mode
-from watcher.core.release import Phase, Reason, ReasonCode, Release, Rollback, RollbackState
+from watcher.core.reason import Reason, ReasonCode
+from watcher.core.release import Phase, Release, Rollback, RollbackState
 from watcher.core.windows import is_final, move_phase, move_rollback
 
 ROLLBACK_DEADLINE = HOUR

@@ -28,8 +28,9 @@ from watcher.core.messages import (
     SettingsLoaded,
 )
 from watcher.core.persons import judge, pause, resume
+from watcher.core.reason import Reason, ReasonCode
 from watcher.core.registration import deploy, register
-from watcher.core.release import Phase, Reason, ReasonCode, Release, Rollback, RollbackState
+from watcher.core.release import Phase, Release, Rollback, RollbackState
 from watcher.core.state import OPEN_PHASES, Decision, State
 
 
@@ -83,14 +84,14 @@ def _configure(draft: Draft, event: SettingsLoaded) -> Decision:
             reason = Reason(code=ReasonCode.JOB_REMOVED)
             change_phase(draft, release, Phase.INCONCLUSIVE, at=event.at, reasons=(reason,))
         elif policy.rules_hash != release.policy.rules_hash and _is_first_change(release):
-            draft.put(replace(release, rules_changed_at=event.at))
+            draft.put(replace(release, trial=replace(release.trial, rules_changed_at=event.at)))
     known = {**counters.zeroes(event.policies.values()), **draft.before.counters, **draft.counted}
     return draft.seal(policies=dict(event.policies), counters=known)
 
 
 def _is_first_change(release: Release) -> bool:
     """A release that is still being prepared has seen nothing yet, so nothing of it was judged by other rules."""
-    return release.phase is Phase.WATCHING and release.rules_changed_at is None
+    return release.phase is Phase.WATCHING and release.trial.rules_changed_at is None
 
 
 def _follow_rollback(draft: Draft, event: RollbackObserved) -> None:

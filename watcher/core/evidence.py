@@ -11,10 +11,11 @@ from typing import Any
 
 from watcher.core.duration import SECOND, Usec
 from watcher.core.excerpt import Excerpt, Line, ReadAgain
-from watcher.core.release import Release, Sighting
+from watcher.core.release import Release
 from watcher.core.shell import command_line
 from watcher.core.shown import instant_to_datetime, shown_instant
 from watcher.core.text import block, code, prose, shown, shown_lines
+from watcher.core.trial import Sighting
 
 _MESSAGE = 500
 """How much of a line of a message is shown."""
@@ -52,13 +53,13 @@ def journalctl_commands(release: Release, *, directory: str | None, namespace: s
 
 def first_lines(release: Release, again: ReadAgain) -> Iterator[str]:
     """Markdown paragraphs: each match that was held against the release, with its lines or why there are none."""
-    if not release.sightings:
+    if not release.trial.sightings:
         yield "No match was held against the release."
         return
     if again.problem:
         yield f"The lines could not be read again: {prose(again.problem, limit=_MESSAGE)}"
     excerpts = {excerpt.sighting: excerpt for excerpt in again.excerpts}
-    for number, sighting in enumerate(release.sightings, start=1):
+    for number, sighting in enumerate(release.trial.sightings, start=1):
         rules = ", ".join(code(rule, limit=_MESSAGE) for rule in sighting.rules)
         yield f"**{number}.** {instant(sighting.at)}, {rules}"
         yield from _lines(sighting, excerpts, problem=again.problem)

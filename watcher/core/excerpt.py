@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from watcher.core.duration import Usec
 from watcher.core.names import RuleName
-from watcher.core.release import Sighting
+from watcher.core.trial import Sighting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,45 +10,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from watcher.core.coverage import Gap
-from watcher.core.duration import SECOND, Usec
-from watcher.core.names import JobName, ReleaseId, RuleName
+from watcher.core.duration import Usec
+from watcher.core.found import Found, JobTally
+from watcher.core.names import JobName, ReleaseId
 from watcher.core.policy import JobPolicy
-from watcher.core.release import Reason, Release, ReleaseRequest, RollbackState
-from watcher.core.severity import Severity
+from watcher.core.reason import Reason
+from watcher.core.release import Release, ReleaseRequest, RollbackState
 
 # ---------------------------------------------------------------------------------------------------------- events
-
-
-TALLY_WIDTH = SECOND
-"""Less than any window is long."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobTally:
-    """Entries of a job (at least 1) that lie close together, with the instants of the first and the last of them.
-
-    A tally spans less than TALLY_WIDTH, and a batch has as many of a job as that takes. So an entry never seems to
-    lie in a window only because the batch does, nor outside of it.
-    """
-
-    job: JobName
-    entries: int
-    first_at: Usec
-    last_at: Usec
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """One entry of a job on which rules fired: all of them, at least one; `severity` is the worst among them.
-
-    An entry that belongs to two jobs makes a match for each.
-    """
-
-    job: JobName
-    rules: tuple[RuleName, ...]
-    severity: Severity
-    at: Usec
-    cursor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,15 +25,15 @@ class BatchRead:
     """A piece of the journal was read to its end; the next batch begins right after it.
 
     `read_until`: every entry older than this has been read. At the tail that is a moment ago even if nothing was
-    logged. `matches` are in the order of the journal, and all that there were. `position` is the reader's own text to
-    go on from, None when it has not moved.
+    logged. `found` is in the order of the journal, and all that there was. `position` is the reader's own text to go on
+    from, None when it has not moved.
     """
 
     at: Usec
     read_until: Usec
     last_entry_at: Usec | None = None
     tallies: tuple[JobTally, ...] = ()
-    matches: tuple[Match, ...] = ()
+    found: tuple[Found, ...] = ()
     gaps: tuple[Gap, ...] = ()
     position: str | None = None
 

@@ -18,7 +18,9 @@ from watcher.core.messages import Transition, TransitionKind
 from watcher.core.release import BackupResult, Release, RollbackState
 from watcher.core.shell import command_line
 from watcher.core.shown import shown_instant, shown_release
+from watcher.core.standing import Standing
 from watcher.core.text import block, code, last_lines, prose, table
+from watcher.core.thresholds import standing
 from watcher.core.verdict import say
 
 __all__ = ["ReadAgain", "note_record", "render_note"]
@@ -152,47 +154,47 @@ def _verdict(release: Release) -> Iterator[str]:
     yield f"**{release.verdict or f'no verdict: {release.phase}'}**{when}"
     if release.reasons:
         yield "\n".join(f"- {reason}" for reason in _said(release))
-    thresholds = release.policy.release.thresholds
-    if thresholds:
-        counts = list(zip(thresholds, release.peak, strict=False))
+    standings = [standing(count) for count in release.trial.counts]
+    if standings:
         yield table(
-            ((prose(one.label, limit=200), f"{peak} of {one.count}", _far(peak, one.count)) for one, peak in counts),
+            ((prose(one.label, limit=200), f"{one.count} of {one.limit}", _far(one)) for one in standings),
             header=("threshold", "most at once", "of its limit"),
         )
-        closest, most = max(counts, key=lambda one: one[1] / one[0].count, default=(None, 0))
-        if closest is not None and 0 < most < closest.count:
-            yield f"Closest to failing the release: {prose(closest.label, limit=200)}, {most} of {closest.count}."
+        closest = max(standings, key=lambda one: one.ratio)
+        if 0 < closest.ratio < 1:
+            label = prose(closest.label, limit=200)
+            yield f"Closest to failing the release: {label}, {closest.count} of {closest.limit}."
     else:
         yield "No threshold on matches is configured."
     yield from _counts(release)
 
 
 def _counts(release: Release) -> Iterator[str]:
-    if release.matches:
-        rows = ((code(rule, limit=100), str(count)) for rule, count in release.matches)
+    if release.trial.matches:
+        rows = ((code(rule, limit=100), str(count)) for rule, count in release.trial.matches)
         yield table(rows, header=("rule", "matches held against the release"))
-    if release.settling:
-        yield f"Seen before the job had settled, and not held against the release: {release.settling}."
+    if release.trial.settling:
+        yield f"Seen before the job had settled, and not held against the release: {release.trial.settling}."
     unjudged = release.policy.release.unjudged
     if unjudged:
         yield f"Configured, but not judged by this version: {', '.join(code(key, limit=200) for key in unjudged)}."
-    if release.rules_changed_at is not None:
-        yield f"The job's rules were changed at {instant(release.rules_changed_at)}, while the window was open."
+    if release.trial.rules_changed_at is not None:
+        yield f"The job's rules were changed at {instant(release.trial.rules_changed_at)}, while the window was open."
 
 
-def _far(peak: int, limit: int) -> str:
-    return "crossed" if peak >= limit else f"{peak * 100 // limit} %"
+def _far(one: Standing) -> str:
+    return "crossed" if one.ratio >= 1 else f"{int(one.ratio * 100)} %"
 
 
 def _coverage(release: Release) -> Iterator[str]:
     if release.started_at is None:
         yield "Nothing was to be read: the window never opened."
         return
-    if not release.gaps:
+    if not release.trial.gaps:
         yield "Complete: no hole was found in what was read of the window."
         return
     yield "NOT complete: what stood in these holes was not seen."
-    yield table((_gap(gap) for gap in release.gaps), header=("why", "from", "until", "long", "entries", "job"))
+    yield table((_gap(gap) for gap in release.trial.gaps), header=("why", "from", "until", "long", "entries", "job"))
 
 
 def _gap(gap: Gap) -> tuple[str, ...]:

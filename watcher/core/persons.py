@@ -20,8 +20,9 @@ from watcher.core.messages import (
     TransitionKind,
 )
 from watcher.core.names import JobName
+from watcher.core.reason import Reason, ReasonCode
 from watcher.core.registration import unknown_release
-from watcher.core.release import Phase, Reason, ReasonCode, Release, Rollback, RollbackState
+from watcher.core.release import Phase, Release, Rollback, RollbackState
 from watcher.core.state import OPEN_PHASES, Pause
 from watcher.core.windows import is_final
 
@@ -99,7 +100,8 @@ def _extend(draft: Draft, event: PersonDecided, release: Release) -> Answer:
         return _wrong(release, event.judgement)
     if event.by is None or event.by <= 0:
         return Refused(code=RefusalCode.BAD_REQUEST, message="extend needs a span", hint="give --by 15m")
-    longer = replace(release, ends_at=Usec(release.ends_at + event.by), window=Usec(release.window + event.by))
+    trial = replace(release.trial, end=Usec(release.ends_at + event.by))
+    longer = replace(release, trial=trial, window=Usec(release.window + event.by))
     draft.put(longer)
     draft.tell(
         Transition(

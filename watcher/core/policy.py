@@ -43,6 +43,10 @@ class MatchThreshold:
         return f"{self.count} {what} matches{span}"
 
 
+Threshold = MatchThreshold
+"""Every kind of condition that fails a release once it is crossed, each with a `label`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackPlan:
     """The configured command; `timeout` is when it is ended with all that it started."""
@@ -66,7 +70,7 @@ class ReleasePolicy:
     mode: Mode
     window: Usec
     settle: Usec
-    thresholds: tuple[MatchThreshold, ...]
+    thresholds: tuple[Threshold, ...]
     rollback: RollbackPlan | None = None
     unjudged: tuple[str, ...] = ()
     expected: str = ""

@@ -1,14 +1,19 @@
 """Releases, pauses and transitions as JSON objects and back, without loss: the form in which the store keeps them.
 
 The form follows the dataclasses' annotations: a field is a key, a tuple a list, a mapping an object, a word or a
-number itself. The version stands for exactly those keys: whoever adds a field to a stored dataclass raises `VERSION`
-and reads the older form here. Knows nothing of SQLite, of JSON texts, nor of what people are shown (`core/shown.py`).
+number itself. A value of a union of dataclasses carries the name of its class as `kind`; without one it is of the
+first, so a union may grow at its end.
+
+The rule for changes: a key that is missing takes the field's default, so a field that has one may be added to a
+stored dataclass without more. A key that is unknown is an error: a newer program wrote it. Whoever moves, renames or
+removes a field, or renames a class of a union, raises `VERSION` and makes the older form into that of today, as
+`core/record_v1.py` does. Knows nothing of SQLite, of JSON texts, nor of what people are shown (`core/shown.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
 from operator import attrgetter
@@ -17,14 +22,18 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from watcher.core.errors import WatcherError
 from watcher.core.messages import Transition
+from watcher.core.record_v1 import release_of_today
 from watcher.core.release import Release
 from watcher.core.state import Pause
 
-VERSION = 1
+VERSION = 2
 
 _Encoder = Callable[[Any], Any] | None
 """None where the value is its own JSON form: most are, and a commit should not pay for them."""
 _Decoder = Callable[[Any, str], Any]
+_Older = Callable[[Mapping[str, Any]], dict[str, Any]]
+_KIND = "kind"
+"""The key under which a value of a union carries its class's name; no stored dataclass has a field called so."""
 
 
 class RecordError(WatcherError):
@@ -38,7 +47,7 @@ def to_record(release: Release) -> dict[str, Any]:
 
 def from_record(record: Mapping[str, Any]) -> Release:
     """The release that `to_record` was given. Raises RecordError."""
-    release: Release = _read(Release, record)
+    release: Release = _read(Release, record, older=release_of_today)
     return release
 
 
@@ -72,16 +81,24 @@ def _written(kind: Any, value: object) -> dict[str, Any]:
     return record
 
 
-def _read(kind: Any, record: Mapping[str, Any]) -> Any:
+def _read(kind: Any, record: Mapping[str, Any], older: _Older = dict) -> Any:
+    """`older` makes a record of version 1 into one of today."""
     name = kind.__name__.lower()
     if not isinstance(record, Mapping):
         raise RecordError(f"{name}: not a JSON object")
-    if record.get("v") != VERSION:
+    version = record.get("v")
+    if version not in (1, VERSION) or isinstance(version, bool):
         raise RecordError(
-            f"{name}: record version {record.get('v')!r} is unknown to this program, which writes {VERSION}",
+            f"{name}: record version {version!r} is unknown to this program, which writes {VERSION}",
             hint="it was written by another version of release-watcher: install that one again",
         )
-    return _decoder(kind)({key: value for key, value in record.items() if key != "v"}, name)
+    values = {key: value for key, value in record.items() if key != "v"}
+    if version != VERSION:
+        try:
+            values = older(values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecordError(f"{name}: not a record of version {version}: {error!r:.80}") from error
+    return _decoder(kind)(values, name)
 
 
 # --------------------------------------------------------------------------------------------------------- writing
@@ -94,7 +111,7 @@ def _encoder(hint: Any) -> _Encoder:
     if is_dataclass(hint):
         return _dataclass_encoder(hint)
     if get_origin(hint) in (Union, UnionType):
-        return _optional_encoder(_encoder(_present(hint)))
+        return _union_encoder(hint)
     if get_origin(hint) is tuple:
         return _tuple_encoder(get_args(hint))
     if _is_mapping(hint):
@@ -115,6 +132,19 @@ def _dataclass_encoder(kind: Any) -> _Encoder:
         return record
 
     return encode_dataclass
+
+
+def _union_encoder(hint: Any) -> _Encoder:
+    kinds = _kinds(hint)
+    if len(kinds) == 1:
+        return _optional_encoder(_encoder(kinds[0]))
+    encoders = {kind: _encoder(kind) for kind in kinds}
+
+    def encode_union(value: Any) -> dict[str, Any] | None:
+        encode = encoders.get(type(value))
+        return None if encode is None else {_KIND: type(value).__name__, **encode(value)}
+
+    return encode_union
 
 
 def _optional_encoder(encode: _Encoder) -> _Encoder:
@@ -148,8 +178,7 @@ def _decoder(hint: Any) -> _Decoder:
     if is_dataclass(hint):
         return _dataclass_decoder(hint)
     if get_origin(hint) in (Union, UnionType):
-        decode = _decoder(_present(hint))
-        return lambda value, place: None if value is None else decode(value, place)
+        return _union_decoder(hint)
     if get_origin(hint) is tuple:
         return _tuple_decoder(get_args(hint))
     if _is_mapping(hint):
@@ -157,16 +186,37 @@ def _decoder(hint: Any) -> _Decoder:
     return _word_decoder(hint) if issubclass(hint, Enum) else _scalar_decoder(hint)
 
 
+def _union_decoder(hint: Any) -> _Decoder:
+    kinds, optional = _kinds(hint), NoneType in get_args(hint)
+    decoders = {kind.__name__: _decoder(kind) for kind in kinds}
+    first = kinds[0].__name__
+
+    def decode_union(value: Any, place: str) -> Any:
+        if value is None and optional:
+            return None
+        if len(kinds) == 1:
+            return decoders[first](value, place)
+        record = dict(_of_type(value, dict, place))
+        name = record.pop(_KIND, first)
+        if not isinstance(name, str) or name not in decoders:
+            raise RecordError(f"{place}.{_KIND}: {name!r:.80} is none of {', '.join(decoders)}")
+        return decoders[name](record, place)
+
+    return decode_union
+
+
 def _dataclass_decoder(kind: Any) -> _Decoder:
     hints = get_type_hints(kind)
     decoders = {field.name: _decoder(hints[field.name]) for field in fields(kind)}
+    needed = {field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING}
 
     def decode_dataclass(value: Any, place: str) -> Any:
         record = _of_type(value, dict, place)
-        if record.keys() != decoders.keys():
-            wrong = min(record.keys() ^ decoders.keys())
-            raise RecordError(f"{place}.{wrong}: {'unknown' if wrong in record else 'missing'}")
-        return kind(**{name: decode(record[name], f"{place}.{name}") for name, decode in decoders.items()})
+        wrong = (record.keys() - decoders.keys()) | (needed - record.keys())
+        if wrong:
+            name = min(wrong)
+            raise RecordError(f"{place}.{name}: {'unknown' if name in record else 'missing'}")
+        return kind(**{name: decoders[name](one, f"{place}.{name}") for name, one in record.items()})
 
     return decode_dataclass
 
@@ -224,10 +274,9 @@ def _plain(hint: Any) -> Any:
     return hint
 
 
-def _present(hint: Any) -> Any:
-    """The one type of an optional value that is not None."""
-    (kind,) = (kind for kind in get_args(hint) if kind is not NoneType)
-    return kind
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    """The types of a union that are not None: one, or several dataclasses."""
+    return tuple(_plain(kind) for kind in get_args(hint) if kind is not NoneType)
 
 
 def _is_mapping(hint: Any) -> bool:

@@ -20,8 +20,10 @@ from watcher.core.messages import (
 )
 from watcher.core.names import ReleaseId, is_safe_name
 from watcher.core.policy import JobPolicy, Mode, ReleasePolicy
-from watcher.core.release import Phase, Reason, ReasonCode, Release, ReleaseRequest, Rollback, RollbackState
+from watcher.core.reason import Reason, ReasonCode
+from watcher.core.release import Phase, Release, ReleaseRequest, Rollback, RollbackState
 from watcher.core.state import OPEN_PHASES
+from watcher.core.trial import new_trial
 
 SHORTEST_WINDOW = SECOND
 
@@ -78,8 +80,7 @@ def start_clock(draft: Draft, release: Release) -> Release:
     """The window opens now; the counters of this instant are the metric before."""
     started = replace(
         release,
-        started_at=draft.at,
-        ends_at=Usec(draft.at + release.window),
+        trial=release.trial.started(draft.at, length=release.window, settle=release.policy.release.settle),
         entries_before=draft.counter(counters.ENTRIES, release.job),
         matches_before=matches_of(draft, release),
     )
@@ -167,8 +168,7 @@ def _new(draft: Draft, release_id: ReleaseId, request: ReleaseRequest, policy: J
         registered_at=draft.at,
         window=release.window if request.window is None else request.window,
         phase=Phase.PREPARING if request.prepare else Phase.WATCHING,
-        counted=((),) * len(release.thresholds),
-        peak=(0,) * len(release.thresholds),
+        trial=new_trial(release.thresholds),
     )
 
 

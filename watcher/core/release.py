@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
-from watcher.core.names import JobName, ReleaseId, RuleName
+from watcher.core.names import JobName, ReleaseId
 from watcher.core.policy import JobPolicy, Mode
+from watcher.core.reason import Reason
+from watcher.core.trial import Trial
 
 
 class Phase(StrEnum):
@@ -41,49 +42,6 @@ class RollbackState(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     UNKNOWN = "unknown"
-
-
-class ReasonCode(StrEnum):
-    """Why a verdict was given or a rollback held, in one word; the only part that a rollback command is told."""
-
-    MATCHES = "matches"
-    WINDOW_OVER = "window-over"
-    PERSON = "person"
-    SILENT = "silent"
-    GAP = "gap"
-    UNJUDGED = "unjudged"
-    RULES_CHANGED = "rules-changed"
-    JOB_REMOVED = "job-removed"
-    NEWER_RELEASE = "newer-release"
-    MODE = "mode"
-    PAUSED = "paused"
-    STALE = "stale"
-    DISARMED = "disarmed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
-    """Why, with the number and its limit; `verdict.say` puts it into words.
-
-    `what` is what was counted ("error", a rule, a key of the configuration, a person's words); `span` is the time that
-    the counted things took, `within` the limit of that.
-    """
-
-    code: ReasonCode
-    what: str = ""
-    count: int = 0
-    limit: int = 0
-    span: Usec | None = None
-    within: Usec | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """A match that was held against the release: enough to read the line again from the journal."""
-
-    rules: tuple[RuleName, ...]
-    at: Usec
-    cursor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +97,7 @@ class ReleaseRequest:
 class Release:
     """The record of a release: everything that its note and every answer about it are made from.
 
-    Instants are None until they are known. `counted` holds for each of `policy.release.thresholds`, in that order,
-    the instants of the matches that count towards it now (at most `count` of them); `peak` the most that stood there.
+    Instants are None until they are known. `trial` is the watch window with all that was seen in it.
     `entries_before`, `matches_before` are the job's counters at the start, for the metric before and after.
     """
 
@@ -153,19 +110,10 @@ class Release:
     registered_at: Usec
     window: Usec
     phase: Phase
-    started_at: Usec | None = None
-    ends_at: Usec | None = None
+    trial: Trial
     ended_at: Usec | None = None
     verdict: Verdict | None = None
     reasons: tuple[Reason, ...] = ()
-    counted: tuple[tuple[Usec, ...], ...] = ()
-    peak: tuple[int, ...] = ()
-    matches: tuple[tuple[RuleName, int], ...] = ()
-    settling: int = 0
-    heard: bool = False
-    sightings: tuple[Sighting, ...] = ()
-    gaps: tuple[Gap, ...] = ()
-    rules_changed_at: Usec | None = None
     entries_before: int = 0
     matches_before: int = 0
     entries_after: int | None = None
@@ -178,6 +126,16 @@ class Release:
         return self.request.job
 
     @property
+    def started_at(self) -> Usec | None:
+        """When its watch window began."""
+        return self.trial.start
+
+    @property
     def settles_at(self) -> Usec | None:
         """From when on matches are held against the release."""
-        return None if self.started_at is None else Usec(self.started_at + self.policy.release.settle)
+        return self.trial.settles_at
+
+    @property
+    def ends_at(self) -> Usec | None:
+        """When its watch window ends, if nothing ends it before."""
+        return self.trial.end

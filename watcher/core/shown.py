@@ -12,8 +12,9 @@ from typing import Any
 
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec, format_duration
-from watcher.core.policy import MatchThreshold
 from watcher.core.release import BackupResult, Release
+from watcher.core.standing import Standing
+from watcher.core.thresholds import standing
 from watcher.core.verdict import say
 
 SCHEMA = 1
@@ -53,11 +54,11 @@ def shown_release(release: Release) -> dict[str, Any]:
         "window": format_duration(release.window),
         "thresholds": shown_thresholds(release),
         "unjudged": list(policy.unjudged),
-        "matches": dict(release.matches),
-        "settling": release.settling,
+        "matches": dict(release.trial.matches),
+        "settling": release.trial.settling,
         "runs": None,
         "baseline": None,
-        "coverage": shown_coverage(release.gaps),
+        "coverage": shown_coverage(release.trial.gaps),
         "counters": {
             "entries_before": release.entries_before,
             "entries_after": release.entries_after,
@@ -98,19 +99,16 @@ def shown_coverage(gaps: Iterable[Gap]) -> dict[str, Any]:
 
 def shown_thresholds(release: Release) -> list[dict[str, Any]]:
     """Each threshold with the most that stood against its limit, in the order of the configuration."""
-    return [
-        _shown_threshold(threshold, peak)
-        for threshold, peak in zip(release.policy.release.thresholds, release.peak, strict=False)
-    ]
+    return [_shown_standing(standing(count)) for count in release.trial.counts]
 
 
-def _shown_threshold(threshold: MatchThreshold, peak: int) -> dict[str, Any]:
+def _shown_standing(one: Standing) -> dict[str, Any]:
     return {
-        "threshold": threshold.label,
-        "count": peak,
-        "limit": threshold.count,
-        "within": None if threshold.within is None else format_duration(threshold.within),
-        "ratio": peak / threshold.count,
+        "threshold": one.label,
+        "count": one.count,
+        "limit": one.limit,
+        "within": None if one.within is None else format_duration(one.within),
+        "ratio": one.ratio,
     }
 
 

@@ -1,44 +1,55 @@
-"""Thresholds on matches: which instants count towards one now, and whether they cross it.
+"""The table of thresholds: what each kind does with what was found. One module beside this one knows each kind.
 
-`within` is a half-open span: matches at 0 s and at 120 s do not lie within 2 m, those at 0 s and 119.9 s do.
-A threshold remembers at most `count` instants, so its state is bounded whatever is logged.
+A count is a threshold with all that counts towards it: frozen, bounded, stored with its trial. A new kind is a
+threshold in `policy.Threshold`, a count in `Count`, and an arm in each function here.
 """
 
 from __future__ import annotations
 
+from typing import assert_never
+
+from watcher.core import match_count
 from watcher.core.duration import Usec
-from watcher.core.messages import Match
-from watcher.core.policy import MatchThreshold
-from watcher.core.release import Reason, ReasonCode
+from watcher.core.found import Found
+from watcher.core.match_count import MatchCount
+from watcher.core.policy import MatchThreshold, Threshold
+from watcher.core.reason import Reason
+from watcher.core.standing import Standing
+
+Count = MatchCount
 
 
-def counts_for(threshold: MatchThreshold, match: Match) -> bool:
-    """Whether the match counts towards the threshold; an entry counts once, however many rules fired on it."""
-    if threshold.rule is not None:
-        return threshold.rule in match.rules
-    return threshold.severity is not None and match.severity.at_least(threshold.severity)
+def begun(thresholds: tuple[Threshold, ...]) -> tuple[Count, ...]:
+    """The counts of a trial that has seen nothing yet, in the order of the thresholds."""
+    return tuple(map(_begun, thresholds))
 
 
-def count_in(threshold: MatchThreshold, counted: tuple[Usec, ...], at: Usec) -> tuple[Usec, ...]:
-    """The instants that count once a match at `at` has come: those that still lie within the span, and `at`.
-
-    `at` may be earlier than the last one (the clock was set back): such a match counts at the last one's instant,
-    so the instants never fall.
-    """
-    now = max(at, counted[-1]) if counted else at
-    kept = counted if threshold.within is None else tuple(one for one in counted if now - one < threshold.within)
-    return (*kept, now)[-threshold.count :]
+def with_found(count: Count, found: Found) -> Count:
+    """The count once this was found; the same one if it is no concern of it."""
+    match count:
+        case MatchCount():
+            return match_count.with_match(count, found)
+    assert_never(count)
 
 
-def crossed(threshold: MatchThreshold, counted: tuple[Usec, ...]) -> Reason | None:
-    """The reason to fail the release, when as many matches as the limit lie within the span."""
-    if len(counted) < threshold.count:
-        return None
-    return Reason(
-        code=ReasonCode.MATCHES,
-        what=str(threshold.rule if threshold.rule is not None else threshold.severity),
-        count=len(counted),
-        limit=threshold.count,
-        span=Usec(counted[-1] - counted[0]),
-        within=threshold.within,
-    )
+def crossed(count: Count) -> Reason | None:
+    """The reason to fail the release, if the threshold is crossed."""
+    match count:
+        case MatchCount():
+            return match_count.crossed(count)
+    assert_never(count)
+
+
+def standing(count: Count, at: Usec | None = None) -> Standing:
+    """How near the threshold is to being crossed at the instant `at`, or (None) how near it ever came."""
+    match count:
+        case MatchCount():
+            return match_count.standing(count, at)
+    assert_never(count)
+
+
+def _begun(threshold: Threshold) -> Count:
+    match threshold:
+        case MatchThreshold():
+            return MatchCount(threshold=threshold)
+    assert_never(threshold)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from watcher.core.duration import Usec, format_duration
 from watcher.core.policy import Mode
-from watcher.core.release import Reason, ReasonCode, Release, Verdict
+from watcher.core.reason import Reason, ReasonCode
+from watcher.core.release import Release, Verdict
 
 
 def verdict_at_end(release: Release) -> tuple[Verdict, tuple[Reason, ...]]:
@@ -20,15 +21,15 @@ def verdict_at_end(release: Release) -> tuple[Verdict, tuple[Reason, ...]]:
 
 
 def _held_against(release: Release) -> int:
-    return sum(count for _, count in release.matches)
+    return sum(count for _, count in release.trial.matches)
 
 
 def _doubts(release: Release) -> tuple[Reason, ...]:
-    doubts = [Reason(code=ReasonCode.GAP, what=gap.reason, count=gap.entries or 0) for gap in release.gaps]
+    doubts = [Reason(code=ReasonCode.GAP, what=gap.reason, count=gap.entries or 0) for gap in release.trial.gaps]
     doubts += [Reason(code=ReasonCode.UNJUDGED, what=key) for key in release.policy.release.unjudged]
-    if release.rules_changed_at is not None:
+    if release.trial.rules_changed_at is not None:
         doubts.append(Reason(code=ReasonCode.RULES_CHANGED))
-    if not release.heard:
+    if not release.trial.heard:
         doubts.append(Reason(code=ReasonCode.SILENT, span=release.window))
     return tuple(doubts)
 

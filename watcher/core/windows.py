@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from watcher.core.duration import Usec
-from watcher.core.release import Phase, Reason, Release, Rollback, RollbackState, Verdict
+from watcher.core.reason import Reason
+from watcher.core.release import Phase, Release, Rollback, RollbackState, Verdict
 
 PHASES: Mapping[Phase, frozenset[Phase]] = {
     Phase.PREPARING: frozenset({Phase.WATCHING, Phase.CANCELLED, Phase.SUPERSEDED, Phase.INCONCLUSIVE}),

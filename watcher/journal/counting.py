@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
-from watcher.core.messages import TALLY_WIDTH, JobTally, Match
+from watcher.core.found import TALLY_WIDTH, Found, JobTally
 from watcher.core.rule import WatchedJob
 from watcher.journal.joins import reach_of
 from watcher.journal.matcher import Matcher
@@ -24,7 +24,7 @@ class Tally:
 
     entries: int = 0
     tallies: tuple[JobTally, ...] = ()
-    matches: tuple[Match, ...] = ()
+    found: tuple[Found, ...] = ()
     gaps: tuple[Gap, ...] = ()
     last_at: Usec | None = None
 

@@ -17,8 +17,9 @@ from typing import Any
 from watcher.core.duration import Usec
 from watcher.core.excerpt import Capture, Excerpt, Line, ReadAgain
 from watcher.core.names import RuleName
-from watcher.core.release import Release, Sighting
+from watcher.core.release import Release
 from watcher.core.text import shown
+from watcher.core.trial import Sighting
 from watcher.journal.joins import Reach
 from watcher.journal.source import Source
 
@@ -51,12 +52,12 @@ async def read_excerpts(
     `captures` are the patterns of each rule's `capture`, `joins` says how far those that join
     reach. `program` is the child's command.
     """
-    if not release.sightings:
+    if not release.trial.sightings:
         return ReadAgain()
     request = _request(source, release, captures or {}, joins or {})
     try:
         answer = await _ask(program, json.dumps(request).encode(), timeout)
-        return ReadAgain(excerpts=_excerpts(release.sightings, answer))
+        return ReadAgain(excerpts=_excerpts(release.trial.sightings, answer))
     except _ChildError as error:
         return ReadAgain(problem=str(error))
 
@@ -67,7 +68,7 @@ def _request(source: Source, release: Release, captures: Captures, joins: Mappin
         "namespace": source.namespace,
         "identifiers": _identifiers(release.policy.journalctl),
         "around": AROUND,
-        "lines": [{"cursor": one.cursor, "rules": list(one.rules)} for one in release.sightings],
+        "lines": [{"cursor": one.cursor, "rules": list(one.rules)} for one in release.trial.sightings],
         "captures": {rule: dict(patterns) for rule, patterns in captures.items()},
         "joins": {rule: reach._asdict() for rule, reach in joins.items()},
     }

@@ -271,7 +271,7 @@ class Follower:
             read_until=self._read_until,
             last_entry_at=stretch.last_at if stretch.entries else None,
             tallies=tally.tallies,
-            matches=tally.matches,
+            found=tally.found,
             gaps=gaps,
             position=self._position.to_text() if moved else None,
             entries=stretch.entries,

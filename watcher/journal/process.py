@@ -114,9 +114,9 @@ class Beat:
         """Takes a reading, and sends what has to go."""
         self._pending = reading if self._pending is None else joined(self._pending, reading)
         pending = self._pending
-        matters = bool(pending.matches or pending.gaps) and self.poll <= ATTENTIVE
+        matters = bool(pending.found or pending.gaps) and self.poll <= ATTENTIVE
         is_due = not 0 <= now - self._sent_at < self._pause
-        if matters or is_due or self.at_once or len(pending.matches) >= MOST_MATCHES:
+        if matters or is_due or self.at_once or len(pending.found) >= MOST_MATCHES:
             self._outbox.send(pending)
             self._pending, self._sent_at = None, now
 

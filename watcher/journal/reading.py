@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
-from watcher.core.messages import TALLY_WIDTH, BatchRead, JobTally, Match
+from watcher.core.found import TALLY_WIDTH, Found, JobTally
+from watcher.core.messages import BatchRead
 from watcher.core.names import JobName
 
 
@@ -26,7 +27,7 @@ class Reading:
     read_until: Usec
     last_entry_at: Usec | None = None
     tallies: tuple[JobTally, ...] = ()
-    matches: tuple[Match, ...] = ()
+    found: tuple[Found, ...] = ()
     gaps: tuple[Gap, ...] = ()
     position: str | None = None
     entries: int = 0
@@ -40,7 +41,7 @@ class Reading:
             read_until=self.read_until,
             last_entry_at=self.last_entry_at,
             tallies=self.tallies,
-            matches=self.matches,
+            found=self.found,
             gaps=self.gaps,
             position=self.position,
         )
@@ -52,7 +53,7 @@ def joined(first: Reading, second: Reading) -> Reading:
         read_until=second.read_until,
         last_entry_at=first.last_entry_at if second.last_entry_at is None else second.last_entry_at,
         tallies=_summed((*first.tallies, *second.tallies)),
-        matches=first.matches + second.matches,
+        found=first.found + second.found,
         gaps=first.gaps + second.gaps,
         position=first.position if second.position is None else second.position,
         entries=first.entries + second.entries,

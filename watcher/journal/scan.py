@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND, Usec
-from watcher.core.messages import Match
+from watcher.core.found import Found, Match
 from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
 from watcher.journal.counting import CountedJob, Tally
@@ -127,7 +127,7 @@ class Scanner:
         tally = Tally(
             entries=self._entries,
             tallies=tuple(tally for job in self._jobs for tally in job.tallies()),
-            matches=tuple(self._matches),
+            found=tuple(self._found),
             gaps=tuple(self._gaps),
             last_at=Usec(self._last_at) if self._entries else None,
         )
@@ -146,7 +146,7 @@ class Scanner:
         self._entries = 0
         self._matched = 0
         self._last_at = 0
-        self._matches: list[Match] = []
+        self._found: list[Found] = []
         self._gaps: list[Gap] = []
         self._before: tuple[Joins, CountedRuns] | None = None
 
@@ -193,7 +193,7 @@ class Scanner:
 
     def _apply(self, judged: _Judged, at: Usec) -> None:
         self._gaps += judged.gaps
-        matches = len(self._matches)
+        matches = len(self._found)
         for job, fired in judged.verdicts:
             job.count(at)
             if judged.stream is not None:
@@ -203,7 +203,7 @@ class Scanner:
             rules = self._first_of_run(job, fired, judged.run, at)
             if rules:
                 self._note(job, rules, judged, at)
-        self._matched += len(self._matches) > matches
+        self._matched += len(self._found) > matches
 
     def _first_of_run(
         self, job: CountedJob, fired: tuple[Rule, ...], run: tuple[str, str], at: Usec
@@ -219,7 +219,7 @@ class Scanner:
     def _note(self, job: CountedJob, rules: tuple[Rule, ...], judged: _Judged, at: Usec) -> None:
         worst = next(severity for severity in Severity if any(rule.severity is severity for rule in rules))
         names = tuple(rule.name for rule in rules)
-        self._matches.append(Match(job=job.name, rules=names, severity=worst, at=at, cursor=judged.cursor))
+        self._found.append(Match(job=job.name, rules=names, severity=worst, at=at, cursor=judged.cursor))
         joining = next(((rule.name, reach) for rule in rules if (reach := reach_of(rule)) is not None), None)
         if joining is not None and judged.stream is not None:
             join = Join(rule=joining[0], reach=joining[1], at=at)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MILLISECOND, Usec
 from watcher.core.errors import WatcherError
-from watcher.core.messages import JobTally, Match
+from watcher.core.found import JobTally, Match
 from watcher.core.names import JobName, RuleName
 from watcher.core.rule import FieldCondition, Rule, WatchedJob
 from watcher.core.severity import Severity
@@ -170,7 +170,7 @@ def _reading_data(reading: Reading) -> dict[str, Any]:
         "until": reading.read_until,
         "last": reading.last_entry_at,
         "jobs": [[tally.job, tally.entries, tally.first_at, tally.last_at] for tally in reading.tallies],
-        "matches": [[item.job, item.rules, item.severity, item.at, item.cursor] for item in reading.matches],
+        "found": [[item.job, item.rules, item.severity, item.at, item.cursor] for item in reading.found],
         "gaps": [[gap.reason, gap.since, gap.until, gap.entries, gap.job] for gap in reading.gaps],
         "position": reading.position,
         "entries": reading.entries,
@@ -190,7 +190,7 @@ def _message(data: dict[str, Any]) -> Message:
         read_until=Usec(_whole(batch["until"])),
         last_entry_at=None if batch["last"] is None else Usec(_whole(batch["last"])),
         tallies=tuple(_tally(*item) for item in batch["jobs"]),
-        matches=tuple(_match(*item) for item in batch["matches"]),
+        found=tuple(_match(*item) for item in batch["found"]),
         gaps=tuple(_gap(*item) for item in batch["gaps"]),
         position=None if batch["position"] is None else _text(batch["position"]),
         entries=_whole(batch["entries"]),

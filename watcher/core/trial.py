@@ -1,0 +1,56 @@
+"""A trial: a span in which a job is judged, and all that was seen in it.
+
+A release has one for its watch window. Pure data; `core/weighing.py` holds the journal against it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from watcher.core.coverage import Gap
+from watcher.core.duration import Usec
+from watcher.core.names import RuleName
+from watcher.core.policy import Threshold
+from watcher.core.thresholds import Count, begun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A match that was held against the release: enough to read the line again from the journal."""
+
+    rules: tuple[RuleName, ...]
+    at: Usec
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One span under judgement, `[start, end)`; all three instants are None until its clock starts.
+
+    What lies before `settles_at` is counted apart and held against nobody. `counts` are the thresholds with what
+    counts towards each, in the order of the configuration. `heard`: the job logged something at all.
+    """
+
+    counts: tuple[Count, ...]
+    start: Usec | None = None
+    settles_at: Usec | None = None
+    end: Usec | None = None
+    matches: tuple[tuple[RuleName, int], ...] = ()
+    settling: int = 0
+    heard: bool = False
+    sightings: tuple[Sighting, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    rules_changed_at: Usec | None = None
+
+    def started(self, at: Usec, *, length: Usec, settle: Usec) -> Trial:
+        """This trial with its clock started at `at`."""
+        return replace(self, start=at, settles_at=Usec(at + settle), end=Usec(at + length))
+
+    def covers(self, at: Usec) -> bool:
+        """Whether an instant lies in the span; none does before the clock has started."""
+        return self.start is not None and self.end is not None and self.start <= at < self.end
+
+
+def new_trial(thresholds: tuple[Threshold, ...]) -> Trial:
+    """A trial that has seen nothing yet."""
+    return Trial(counts=begun(thresholds))
