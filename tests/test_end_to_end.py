@@ -6,6 +6,7 @@ import json
 import socket
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -184,6 +185,26 @@ def test_a_missing_rollback_command_fails_loudly(here: Path, journal: LiveWriter
         assert "failed" == rollback["state"]
         assert "nowhere" in rollback["detail"]
         assert 1 == daemon.metrics()["watcher_rollback_failures_total", "import"]
+
+
+def test_a_release_that_the_rollback_registers_is_only_observed(here: Path, journal: LiveWriter) -> None:
+    """Its command deploys the old version through the same script: that one fails as well, and nothing follows."""
+    with DaemonProcess(here, job(here)) as daemon:
+        again = f"{sys.executable} -m watcher release start import --version 1.9 --state-dir {daemon.state}"
+        (here / "roll-back").write_text(f"#!/bin/sh\necho one >> {here}/rolled-back\n{again} > {here}/inner\n")
+        release = daemon.start_release()
+        say(journal, *["rows, giving up"] * 3)
+        assert 1 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        inner = (here / "inner").read_text().strip()
+        say(journal, *["rows, giving up"] * 3)
+        assert 2 == daemon.cli("release", "wait", inner, "--timeout", "20s").returncode
+        shown = daemon.show(inner)
+        assert ("observe", "none") == (shown["mode"], shown["rollback"]["state"])
+        assert f"from within the rollback of {release}" in shown["mode_reason"]
+        assert 1 == len((here / "rolled-back").read_text().splitlines())
+        assert f"from within the rollback of {release}" in daemon.log
+        done = daemon.cli("release", "start", "import", "--version", "2")
+        assert (64, True) == (done.returncode, "was rolled back" in done.stderr)
 
 
 def test_replay_says_what_live_said(here: Path, journal: LiveWriter) -> None:

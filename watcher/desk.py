@@ -6,7 +6,7 @@ Knows the store and the engine; what performing means is handed in.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -95,18 +95,23 @@ class Desk:
             asked.answer.set_result(answer)
 
     def _knowing(self, event: Event) -> State:
-        """The state together with the old release that the event may be about."""
-        release_id = _subject(event)
-        if release_id is None or release_id in self.state.releases:
-            return self.state
-        return self.state.with_release(self._store.release(release_id))
+        """The state together with the old releases that the event may be about."""
+        state = self.state
+        for release_id in _subjects(event, state):
+            if release_id not in state.releases:
+                state = state.with_release(self._store.release(release_id))
+        if isinstance(event, ReleaseRequested):
+            state = state.with_release(self._store.newest(event.request.job, event.request.version))
+        return state
 
 
-def _subject(event: Event) -> ReleaseId | None:
+def _subjects(event: Event, state: State) -> Iterator[ReleaseId]:
     match event:
         case ReleaseRequested():
-            return event.request.id
+            last = state.releases.get(state.last.get(event.request.job, ReleaseId("")))
+            named = (event.request.id, None if last is None else last.follows)
+            yield from (one for one in named if one is not None)
         case ReleaseDeployed() | PersonDecided():
-            return event.release
+            yield event.release
         case _:
-            return None
+            return

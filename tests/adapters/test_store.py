@@ -195,3 +195,14 @@ def test_counters_are_exact_over_many_restarts(tmp_path: Path) -> None:
     assert 28 == counted[counters.ENTRIES, JOB]
     assert 7 == counted[counters.MATCHES, JOB, RULE, Severity.ERROR]
     last.close()
+
+
+def test_newest_release_of_a_version_is_found_however_old(store: Store) -> None:
+    """Also when the state has let go of it; of another version or job there is none."""
+    state = play(store, request("one", 1), request("two", 2))
+    assert ReleaseId("one") not in state.releases
+    found = store.newest(JOB, "v-one")
+    assert found is not None
+    assert ("one", Phase.SUPERSEDED) == (found.id, found.phase)
+    assert store.newest(JOB, "v-three") is None
+    assert store.newest(JobName("export"), "v-one") is None

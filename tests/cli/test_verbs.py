@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.events import JOB, RELEASE, batch, configured, observed, policy, release
+from tests.events import JOB, RELEASE, batch, configured, observed, policy, release, span
 from tests.parts.front import MemoryFront
 from tests.parts.verbs import COMMAND, Served, served, surroundings
 from watcher.core.policy import Mode
@@ -304,3 +307,163 @@ def test_client_verb_loads_no_library_of_the_daemon(daemon: Served, words: tuple
         [sys.executable, "-c", script], capture_output=True, text=True, env=surroundings(), check=False
     )
     assert (0, "[]") == (said.returncode, said.stderr)
+
+
+def test_signal_to_exec_reaches_the_command_and_its_code_comes_back(daemon: Served) -> None:
+    """SIGTERM is passed on; the command decides how it ends, the release is cancelled."""
+    script = "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"
+    running = daemon.start("release", "exec", JOB, "--version", "2.0", "--", "sh", "-c", script)
+    assert running.stdout is not None
+    assert "up\n" == running.stdout.readline()
+    running.terminate()
+    running.communicate(timeout=20)
+    record = daemon.front.records[RELEASE]
+    assert (9, Phase.CANCELLED) == (running.returncode, record.phase)
+    assert ["exit code 9" in reason.what for reason in record.reasons] == [True]
+
+
+def test_command_that_a_signal_killed_is_as_in_a_shell(daemon: Served) -> None:
+    """128 and the signal's number."""
+    said = daemon.watcher("release", "exec", JOB, "--version", "2.0", "--", "sh", "-c", "kill -9 $$")
+    assert (137, Phase.CANCELLED) == (said.code, daemon.front.records[RELEASE].phase)
+
+
+def test_exec_whose_release_was_cancelled_meanwhile_ends_with_4(daemon: Served) -> None:
+    """The command ran to its end; nothing is judged."""
+    go = daemon.directory / "go"
+    script = f"echo up; while [ ! -e {go} ]; do sleep 0.05; done"
+    running = daemon.start("release", "exec", JOB, "--version", "2.0", "--", "sh", "-c", script)
+    assert running.stdout is not None
+    assert "up\n" == running.stdout.readline()
+    assert 0 == daemon.watcher("release", "cancel", RELEASE, "--reason", "not tonight").code
+    go.touch()
+    out, _ = running.communicate(timeout=20)
+    assert 4 == running.returncode
+    assert "not tonight" in out
+
+
+# ------------------------------------------------------------------------------------------------------------- check
+
+
+def serving_check(
+    tmp_path: Path, stack: ExitStack, *check: str, timeout: str = "5s", mode: Mode = Mode.ROLLBACK
+) -> Served:
+    job = policy(mode=mode)
+    assert job.release.rollback is not None
+    plan = replace(job.release.rollback, check=check, timeout=span(timeout))
+    front = MemoryFront(state=configured(replace(job, release=replace(job.release, rollback=plan))))
+    return stack.enter_context(served(front, tmp_path))
+
+
+def test_check_that_passes_leaves_the_mode_alone(tmp_path: Path) -> None:
+    """It has the facts of the release in its environment, and stands in the record."""
+    with ExitStack() as stack:
+        daemon = serving_check(tmp_path, stack, "/bin/sh", "-c", "echo $WATCHER_JOB $WATCHER_VERSION $WATCHER_PREVIOUS")
+        said = daemon.watcher("release", "start", JOB, "--version", "2.0", "--previous", "1.9")
+        record = daemon.front.records[RELEASE]
+    assert (0, f"{RELEASE}\n", Mode.ROLLBACK) == (said.code, said.out, record.mode)
+    assert record.request.check is not None
+    assert "import 2.0 1.9\n" == record.request.check.output
+
+
+def test_check_that_fails_makes_the_release_observed_loudly(tmp_path: Path) -> None:
+    """Registered all the same, exit 0; stderr has the warning and what the check said, made safe."""
+    with ExitStack() as stack:
+        daemon = serving_check(tmp_path, stack, "/bin/sh", "-c", "printf 'no \\033[2J key'; exit 3")
+        said = daemon.watcher("release", "start", JOB, "--version", "2.0")
+        shown = daemon.watcher("release", "show", RELEASE, "-o", "json").json
+    assert (0, f"{RELEASE}\n") == (said.code, said.out)
+    assert "WARNING: the rollback's check failed (exit code 3): this release is only observed" in said.err
+    assert "no \\x1b[2J key" in said.err
+    assert ("observe", 3) == (shown["mode"], shown["check"]["exit_code"])
+
+
+def test_check_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
+    """At the rollback's time limit; a check that did not end has not passed."""
+    with ExitStack() as stack:
+        daemon = serving_check(
+            tmp_path, stack, "/bin/sh", "-c", f"sleep 300 & echo $! > {tmp_path}/child; wait", timeout="300ms"
+        )
+        said = daemon.watcher("release", "start", JOB, "--version", "2.0")
+        record = daemon.front.records[RELEASE]
+    assert (0, Mode.OBSERVE) == (said.code, record.mode)
+    assert "timed out after 300ms" in said.err
+    child = Path(f"/proc/{(tmp_path / 'child').read_text().strip()}/status")
+    assert not child.exists() or "State:\tZ" in child.read_text()
+
+
+def test_check_of_a_user_that_does_not_exist_fails(tmp_path: Path) -> None:
+    """A rollback could not run as that user either."""
+    if os.geteuid() != 0:
+        pytest.skip("only root becomes another user")
+    with ExitStack() as stack:
+        job = policy()
+        assert job.release.rollback is not None
+        plan = replace(job.release.rollback, check=("/bin/true",), user="nobody-of-that-name")
+        front = MemoryFront(state=configured(replace(job, release=replace(job.release, rollback=plan))))
+        daemon = stack.enter_context(served(front, tmp_path))
+        said = daemon.watcher("release", "start", JOB, "--version", "2.0")
+        assert Mode.OBSERVE is front.records[RELEASE].mode
+    assert 'user "nobody-of-that-name" does not exist' in said.err
+
+
+def test_check_runs_as_the_rollbacks_user_when_root_registers(tmp_path: Path) -> None:
+    """With that user's home, and without what else the caller has in its environment."""
+    if os.geteuid() != 0:
+        pytest.skip("only root becomes another user")
+    with ExitStack() as stack:
+        job = policy()
+        assert job.release.rollback is not None
+        check = ("/bin/sh", "-c", "id -un; echo $HOME $PYTHONPATH")
+        plan = replace(job.release.rollback, check=check, user="nobody")
+        front = MemoryFront(state=configured(replace(job, release=replace(job.release, rollback=plan))))
+        daemon = stack.enter_context(served(front, tmp_path))
+        assert 0 == daemon.watcher("release", "start", JOB, "--version", "2.0").code
+        result = front.records[RELEASE].request.check
+    assert result is not None
+    assert f"nobody\n{pwd.getpwnam('nobody').pw_dir}\n" == result.output
+
+
+def test_backup_that_hangs_registers_nothing(tmp_path: Path) -> None:
+    """It is ended at `backup_timeout`."""
+    with ExitStack() as stack:
+        job = policy()
+        terms = replace(job.release, backup=("/bin/sleep", "300"), backup_timeout=span("200ms"))
+        daemon = stack.enter_context(served(MemoryFront(state=configured(replace(job, release=terms))), tmp_path))
+        said = daemon.watcher("release", "start", JOB, "--version", "2.0")
+        assert {} == daemon.front.records
+    assert 1 == said.code
+    assert "timed out after 200ms; nothing was registered" in said.err
+
+
+def test_backup_that_leaves_something_running_is_not_waited_for(tmp_path: Path) -> None:
+    """Its own end counts, not that of whoever still holds its output."""
+    with ExitStack() as stack:
+        daemon = serving_backup(tmp_path, stack, "/bin/sh", "-c", "sleep 20 & echo saved")
+        began = time.monotonic()
+        assert 0 == daemon.watcher("release", "start", JOB, "--version", "2.0").code
+        assert time.monotonic() - began < 10
+
+
+# ------------------------------------------------------------------------------------------------------------ guards
+
+
+def test_release_from_within_a_rollback_is_observed(daemon: Served) -> None:
+    """The rollback's facts in the environment tell; an id alone does not, scripts keep theirs under that name."""
+    daemon.more = {"WATCHER_RELEASE_ID": "import-7"}
+    daemon.watcher("release", "start", JOB, "--version", "2.0")
+    daemon.more = {"WATCHER_RELEASE_ID": "import-7", "WATCHER_REASON_CODE": "matches"}
+    said = daemon.watcher("release", "start", JOB, "--version", "1.9")
+    first, second = daemon.front.records.values()
+    assert (Mode.ROLLBACK, Mode.OBSERVE) == (first.mode, second.mode)
+    assert "WARNING: registered from within the rollback of import-7" in said.err
+
+
+def test_version_that_was_rolled_back_needs_force_and_a_reason(daemon: Served) -> None:
+    """Refused without; with both it is registered as ever."""
+    daemon.watcher("release", "start", JOB, "--version", "2.0")
+    daemon.do(lambda: daemon.front.take(batch(at="10s", errors=5)))
+    words = ("release", "start", JOB, "--version", "2.0")
+    assert [64, 64, 0] == [
+        daemon.watcher(*words, *more).code for more in ((), ("--force",), ("--force", "--reason", "the disk was full"))
+    ]

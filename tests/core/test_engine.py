@@ -89,7 +89,7 @@ def test_a_window_is_judged_by_the_policy_it_was_opened_with() -> None:
     story = play(watching(limit=2), stricter, batch(errors=1, at="2m"), batch(errors=1, at="121s"))
     assert ["2 error matches in 1s, limit 2 in 2m"] == story.last.reasons
     assert RollbackState.QUEUED is story.last.rollback
-    following = play(story.state, release(request(), fresh_id=NEXT, at="5m"), batch(errors=1, at="6m"))
+    following = play(story.state, release(request(version="2.1"), fresh_id=NEXT, at="5m"), batch(errors=1, at="6m"))
     assert (Phase.FAILED, RollbackState.NONE) == (following.of(NEXT).phase, following.of(NEXT).rollback)
 
 
@@ -253,7 +253,9 @@ def test_errors_after_the_rollback_started_queue_no_other() -> None:
 def test_an_old_rollback_ends_under_a_newer_release() -> None:
     """Its end belongs to its own release; then it is let go of."""
     story = play(
-        RUNNING, release(request(), fresh_id=NEXT, at="12s"), observed(RollbackState.FAILED, at="13s", exit_code=3)
+        RUNNING,
+        release(request(version="2.1"), fresh_id=NEXT, at="12s"),
+        observed(RollbackState.FAILED, at="13s", exit_code=3),
     )
     assert (RollbackState.FAILED, Phase.WATCHING) == (story.last.rollback, story.of(NEXT).phase)
     assert {NEXT} == set(story.state.releases)
@@ -293,7 +295,7 @@ def test_what_nobody_claimed_for_long_is_held(age: Usec, rollback: RollbackState
 
 def test_what_a_newer_release_overtook_is_dropped() -> None:
     """Before anything else: it would undo the newer one."""
-    story = play(QUEUED, release(request(), fresh_id=NEXT, at="20s"), pause(at="25s"), reviewed(at="30s"))
+    story = play(QUEUED, release(request(version="2.1"), fresh_id=NEXT, at="20s"), pause(at="25s"), reviewed(at="30s"))
     assert (RollbackState.NONE, ReasonCode.NEWER_RELEASE) == (
         story.last.rollback,
         story.last.record.rollback.reason and story.last.record.rollback.reason.code,

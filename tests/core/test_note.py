@@ -20,7 +20,7 @@ from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.note import note_record, render_note
 from watcher.core.policy import JobPolicy, MatchThreshold, Mode, ReleasePolicy, RollbackPlan
 from watcher.core.reason import Reason, ReasonCode
-from watcher.core.release import BackupResult, Phase, Release, ReleaseRequest, Rollback, RollbackState, Verdict
+from watcher.core.release import CommandResult, Phase, Release, ReleaseRequest, Rollback, RollbackState, Verdict
 from watcher.core.severity import Severity
 from watcher.core.trial import Sighting, Trial, new_trial
 
@@ -63,7 +63,7 @@ def _policy() -> JobPolicy:
 
 
 def _watching() -> Release:
-    backup = BackupResult(
+    backup = CommandResult(
         command=("/usr/local/bin/backup-import",), exit_code=0, started_at=_at(-65), finished_at=_at(-3), output="saved"
     )
     request = ReleaseRequest(

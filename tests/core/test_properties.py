@@ -21,6 +21,7 @@ from tests.events import (
     person,
     policy,
     release,
+    request,
     resume,
     reviewed,
 )
@@ -359,7 +360,7 @@ class Windows(RuleBasedStateMachine):
         """A new release: the model forgets the old one."""
         self.number += 1
         self.mode, self.phase, self.rollback, self.errors, self.end = mode, "watching", "none", 0, self.now + 60
-        wanted = replace(release(at=self._at()).request, mode=mode, id=self._id())
+        wanted = replace(request(version=f"2.{self.number}"), mode=mode, id=self._id())
         self._decide(release(wanted, at=self._at()))
 
     @rule(errors=st.integers(0, 2), wait=st.integers(0, 40))

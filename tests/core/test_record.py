@@ -27,7 +27,7 @@ from watcher.core.record import (
     transition_from_record,
     transition_record,
 )
-from watcher.core.release import BackupResult, Phase, Release, ReleaseRequest
+from watcher.core.release import CommandResult, Phase, Release, ReleaseRequest
 from watcher.core.severity import Severity
 from watcher.core.state import Pause
 from watcher.core.trial import Sighting, Trial
@@ -187,7 +187,7 @@ def test_wrong_value_is_refused_with_its_place(place: tuple[Any, ...], value: ob
 
 def test_optional_parts_stay_absent() -> None:
     """None comes back as None, and a nested optional part as itself."""
-    backup = BackupResult(command=("/bin/backup",), exit_code=0, started_at=Usec(1), finished_at=Usec(2))
+    backup = CommandResult(command=("/bin/backup",), exit_code=0, started_at=Usec(1), finished_at=Usec(2))
     plain = _release()
     saved = replace(plain, request=replace(plain.request, backup=backup))
     assert from_record(to_record(plain)).request.backup is None

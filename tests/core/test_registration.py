@@ -29,7 +29,7 @@ from watcher.core import counters
 from watcher.core.messages import Accepted, Judgement, RefusalCode, Refused, WriteNote
 from watcher.core.names import JobName, ReleaseId
 from watcher.core.policy import Mode
-from watcher.core.release import BackupResult, Phase, RollbackState
+from watcher.core.release import CommandResult, Phase, RollbackState
 from watcher.core.trial import new_trial
 
 NAMED = replace(request(), id=ReleaseId("v2"))
@@ -124,7 +124,7 @@ def test_somebody_always_owns_a_release(asked: str | None, configured_owner: str
 
 def test_the_same_request_again_is_the_same_release() -> None:
     """With the same id and content, whoever asks and whatever a second backup did, and also after the end."""
-    backup = BackupResult(command=("/bin/true",), exit_code=0, started_at=START, finished_at=START)
+    backup = CommandResult(command=("/bin/true",), exit_code=0, started_at=START, finished_at=START)
     begin = play(ONE_JOB, release(NAMED), person(Judgement.PASS, ReleaseId("v2"), at="1m")).state
     story = play(begin, release(replace(NAMED, author="root", backup=backup), fresh_id=NEXT, at="2m"))
     assert isinstance(story.answer, Accepted)
@@ -192,7 +192,8 @@ def test_a_newer_release_drops_a_held_rollback() -> None:
 
 def test_a_newer_release_does_not_stop_a_rollback_that_was_handed_over() -> None:
     """What may be running is not called back by a registration."""
-    story = play(watching(limit=1), batch(errors=1, at="1s"), release(request(), fresh_id=NEXT, at="1m"))
+    newer = release(request(version="2.1"), fresh_id=NEXT, at="1m")
+    story = play(watching(limit=1), batch(errors=1, at="1s"), newer)
     assert RollbackState.QUEUED is story.last.rollback
     assert {RELEASE, NEXT} == set(story.state.releases)
 

@@ -12,7 +12,7 @@ from watcher.core.match_count import MatchCount
 from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.policy import JobPolicy, MatchThreshold, Mode, ReleasePolicy, RollbackPlan
 from watcher.core.reason import Reason, ReasonCode
-from watcher.core.release import BackupResult, Phase, Release, ReleaseRequest, Rollback, RollbackState, Verdict
+from watcher.core.release import CommandResult, Phase, Release, ReleaseRequest, Rollback, RollbackState, Verdict
 from watcher.core.severity import Severity
 from watcher.core.shown import shown_coverage, shown_instant, shown_release
 from watcher.core.trial import Trial, new_trial
@@ -50,7 +50,7 @@ def _policy(rollback: RollbackPlan | None) -> JobPolicy:
 
 
 def _failed() -> Release:
-    backup = BackupResult(command=("/bin/backup",), exit_code=0, started_at=START, finished_at=START, output="ok")
+    backup = CommandResult(command=("/bin/backup",), exit_code=0, started_at=START, finished_at=START, output="ok")
     reason = Reason(
         code=ReasonCode.MATCHES, what="error", count=5, limit=5, span=Usec(42 * SECOND), within=Usec(2 * MINUTE)
     )

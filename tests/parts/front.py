@@ -10,7 +10,7 @@ from tests.events import START, configured, policy
 from watcher.adapters.front import Facts, FrontError, ReloadRefusedError
 from watcher.core.duration import SECOND, Usec
 from watcher.core.engine import decide
-from watcher.core.messages import Answer, Event
+from watcher.core.messages import Answer, Event, ReleaseRequested
 from watcher.core.names import JobName, ReleaseId
 from watcher.core.release import Release
 from watcher.core.state import State
@@ -58,6 +58,9 @@ class MemoryFront:
         """Decide, adopt, and wake who waits for a release."""
         about = getattr(event, "release", None) or getattr(getattr(event, "request", None), "id", None)
         known = self.state if about is None else self.state.with_release(self.records.get(about))
+        if isinstance(event, ReleaseRequested):
+            for one in self.records.values():
+                known = known.with_release(one) if one.request.version == event.request.version else known
         decision = decide(known, event)
         self.state = decision.state
         self.records |= {one.id: one for one in decision.changed}

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,8 @@ class Served:
     front: MemoryFront
     directory: Path
     loop: asyncio.AbstractEventLoop
+    more: dict[str, str] = field(default_factory=dict)
+    """What the commands have in their environment beside ours."""
 
     def watcher(self, *words: str) -> Said:
         """Run the command to its end."""
@@ -60,7 +62,7 @@ class Served:
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             text=True,
-            env=surroundings(),
+            env={**surroundings(), **self.more},
         )
 
     def do(self, step: Callable[[], object]) -> None:

@@ -17,7 +17,7 @@ from watcher.core.duration import Usec, parse_duration
 from watcher.core.errors import DurationError
 from watcher.core.names import JobName, ReleaseId, is_safe_name
 from watcher.core.policy import Mode
-from watcher.core.release import BackupResult, ReleaseRequest
+from watcher.core.release import CommandResult, ReleaseRequest
 from watcher.core.text import shown
 
 BODY_LIMIT = 64 * 1024
@@ -76,8 +76,8 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class Backup(_Body):
-    """What the job's backup command did; instants in microseconds, `output` the tail of what it printed."""
+class Errand(_Body):
+    """What the job's backup or check command did; instants in microseconds, `output` the tail of what it printed."""
 
     command: list[Annotated[str, Field(max_length=1000), AfterValidator(_encodable)]] = Field(
         min_length=1, max_length=100
@@ -102,7 +102,10 @@ class Registration(_Body):
     mode: Annotated[str, AfterValidator(_mode)] | None = None
     window: Duration | None = None
     prepare: bool = False
-    backup: Backup | None = None
+    backup: Errand | None = None
+    check: Errand | None = None
+    inside_rollback: Name | None = None
+    force: bool = False
 
     def request(self, author: str) -> ReleaseRequest:
         """The same as the core knows it, asked for by `author`."""
@@ -119,7 +122,10 @@ class Registration(_Body):
             mode=None if self.mode is None else Mode(self.mode),
             window=None if self.window is None else parse_duration(self.window),
             prepare=self.prepare,
-            backup=None if self.backup is None else _backup(self.backup),
+            backup=None if self.backup is None else _result(self.backup),
+            check=None if self.check is None else _result(self.check),
+            inside_rollback=None if self.inside_rollback is None else ReleaseId(self.inside_rollback),
+            force=self.force,
         )
 
 
@@ -201,8 +207,8 @@ def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
 
-def _backup(body: Backup) -> BackupResult:
-    return BackupResult(
+def _result(body: Errand) -> CommandResult:
+    return CommandResult(
         command=tuple(body.command),
         exit_code=body.exit_code,
         started_at=Usec(body.started_at),

@@ -55,9 +55,9 @@ def start_logging(*, verbose: bool, in_journal: bool) -> None:
 
 def say_transition(transition: Transition) -> None:
     """One line for one transition."""
-    loud = transition.after in _LOUD or (
-        transition.kind is TransitionKind.ROLLBACK and transition.after == RollbackState.FAILED
-    )
+    demoted = transition.kind is TransitionKind.PHASE and transition.before == "" and bool(transition.reasons)
+    failed = transition.kind is TransitionKind.ROLLBACK and transition.after == RollbackState.FAILED
+    loud = transition.after in _LOUD or failed or demoted
     facts: dict[str, object] = {
         "release": transition.release,
         "job": transition.job,

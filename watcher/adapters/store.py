@@ -122,6 +122,16 @@ class Store:
         record = self._one("SELECT record FROM releases WHERE id = ?", release_id)
         return None if record is None else _release(record)
 
+    def newest(self, job: JobName, version: str) -> Release | None:
+        """The job's last release of this version."""
+        record = self._one(
+            "SELECT record FROM releases WHERE job = ? AND json_extract(record, '$.request.version') = ?"
+            " ORDER BY seq DESC LIMIT 1",
+            job,
+            version,
+        )
+        return None if record is None else _release(record)
+
     def releases(self, job: JobName | None, limit: int) -> list[Release]:
         """The newest first, at most `limit`, of one job or of all."""
         where, values = ("", (limit,)) if job is None else ("WHERE job = ?", (job, limit))

@@ -21,7 +21,8 @@ _START = """examples:
   watcher release start import --git /srv/import           version, reason and files from the repository
   watcher release start import --version 2.4.1 --prepare   the clock starts with `watcher release deployed ID`
 
-Prints the id. The job's backup command runs first; if it fails, nothing is registered: exit code 1.
+Prints the id. The job's backup command runs first; if it fails, nothing is registered: exit code 1. Then the check of
+its rollback command runs; if that fails, the release is only observed, and a warning says so.
 """
 _EXEC = """examples:
   watcher release exec import --version 2.4.1 -- make deploy
@@ -92,6 +93,7 @@ def _add_registration(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--window", metavar="D", help="how long it is watched; default: the job's window")
     parser.add_argument("--mode", metavar="M", help="observe, ask or rollback; default: the job's mode")
     parser.add_argument("--rollback-note", metavar="T", help="what whoever rolls back should know")
+    parser.add_argument("--force", action="store_true", help="also a version that was rolled back; needs --reason")
     parser.add_argument(
         "--file", dest="files", nargs="+", action="extend", metavar="PATH", help="a file that changes; may be repeated"
     )

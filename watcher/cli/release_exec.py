@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from watcher.cli import exits
-from watcher.cli.client import Client, patiently
+from watcher.cli.client import Client, RefusedError, patiently
 from watcher.cli.command import exit_code_of, run_inherited
 from watcher.cli.exits import UsageError
 from watcher.cli.output import LINE, Output, output_of
@@ -31,12 +32,30 @@ def run(args: argparse.Namespace) -> int:
     client, output = client_of(args), output_of(args)
     release = str(register(args, client, output)["id"])
     output.message(f"release {release} is prepared: {command_line(args.tail)}")
-    code = _run(args.tail, output)
+    try:
+        code = _run(args.tail, output)
+    except KeyboardInterrupt:  # between two steps of ours: while the command runs, Ctrl-C is the command's
+        _cancel(client, release, "interrupted", output)
+        raise
     if code != exits.OK:
         _cancel(client, release, f"{command_line(args.tail)} ended with exit code {code}", output)
         return code
-    found = patiently(lambda: client.change(address_of(release, "deployed"), {}).json, output.message)
-    return wait(client, release, found, timeout, output)
+    return wait(client, release, _deployed(client, release, output), timeout, output)
+
+
+def _deployed(client: Client, release: str, output: Output) -> dict[str, Any]:
+    """Start the clock. One that somebody ended meanwhile has none, and `wait` says how it ended."""
+    try:
+        return patiently(lambda: client.change(address_of(release, "deployed"), {}).json, output.message)
+    except RefusedError as error:
+        if error.kind != "wrong-phase":
+            raise
+        output.message(error.message)
+        return client.read(address_of(release)).json
+    except WatcherError:
+        output.message(f"the command has succeeded, but the clock of {release} did not start")
+        output.message(f"when the daemon is back: watcher release deployed {release}")
+        raise
 
 
 def _run(command: list[str], output: Output) -> int:

@@ -79,7 +79,7 @@ def details(release: Mapping[str, Any], output: Output) -> list[str]:
     facts += [
         ("gap", f"{words(gap['reason'])}, {words(gap['since'])} to {words(gap['until'])}") for gap in _gaps(release)
     ]
-    facts += _backup(release["backup"])
+    facts += _errand("backup", release["backup"]) + _errand("rollback check", release["check"])
     return [headline(release, output), *(f"  {line}" for line in columns([*facts, *_rollback(release["rollback"])]))]
 
 
@@ -93,11 +93,11 @@ def _threshold(one: Mapping[str, Any]) -> str:
     return f"{words(one['threshold'])}: {now}at most {one['count']} of {one['limit']}"
 
 
-def _backup(backup: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    if backup is None:
+def _errand(name: str, done: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    if done is None:
         return []
-    command = shown(command_line(backup["command"]), limit=LINE)
-    return [("backup", f"{command}: exit code {backup['exit_code']}, {words(backup['finished_at'])}")]
+    command = shown(command_line(done["command"]), limit=LINE)
+    return [(name, f"{command}: exit code {done['exit_code']}, {words(done['finished_at'])}")]
 
 
 def _rollback(rollback: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""`watcher release start`: a backup first, where the job has one, then the registration."""
+"""`watcher release start`: backup and check first, where the job has them, then the registration."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from typing import Any
 
 from watcher.cli import exits
 from watcher.cli.client import Client, RefusedError
-from watcher.cli.exits import BackupError, UsageError
+from watcher.cli.exits import UsageError
+from watcher.cli.inside import rollback_around
 from watcher.cli.output import LINE, Output, output_of
 from watcher.cli.reaching import address_of, client_of, query_of
-from watcher.core.shell import command_line
-from watcher.core.text import last_lines, shown
-
-_OUTPUT_LINES = 20
+from watcher.core.text import shown
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,10 +35,18 @@ def register(args: argparse.Namespace, client: Client, output: Output) -> dict[s
         _ask_git(body, args, client, output)
     if body["version"] is None:
         raise UsageError("a release needs a version", hint="give --version V, or --git DIR")
-    backup = _backup_command(client, args.job)
-    if backup and not _is_known(client, args.id):
-        body["backup"] = _run_backup(backup, output)
-    return client.change("/api/v1/releases", {**body, "prepare": args.prepare or None}).json
+    if args.force and not (body["reason"] or "").strip():
+        raise UsageError("--force needs a reason", hint="give --reason TEXT")
+    job = _job(client, args.job)
+    if (job.get("backup") or job.get("check")) and not _is_known(client, args.id):
+        from watcher.cli.errands import run_errands  # noqa: PLC0415 - starts processes: slow to load
+
+        body |= run_errands(job, body, output)
+    body |= {"prepare": args.prepare or None, "force": args.force or None, "inside_rollback": rollback_around()}
+    found = client.change("/api/v1/releases", body).json
+    if found["mode_reason"] is not None:
+        output.message(f"WARNING: {found['mode_reason']}")
+    return found
 
 
 def _ask_git(body: dict[str, Any], args: argparse.Namespace, client: Client, output: Output) -> None:
@@ -68,10 +74,11 @@ def _last_version(client: Client, job: str) -> str | None:
     return found[0]["version"] if found else None
 
 
-def _backup_command(client: Client, job: str) -> list[str]:
+def _job(client: Client, job: str) -> dict[str, Any]:
+    """What the daemon says of the job; one that it does not know is the registration's to refuse."""
     known: dict[str, Any] = client.read("/api/v1/status").json["jobs"]
-    command: list[str] = known.get(job, {}).get("backup", [])
-    return command
+    found: dict[str, Any] = known.get(job, {})
+    return found
 
 
 def _is_known(client: Client, release: str | None) -> bool:
@@ -85,25 +92,3 @@ def _is_known(client: Client, release: str | None) -> bool:
             return False
         raise
     return True
-
-
-def _run_backup(command: list[str], output: Output) -> dict[str, Any]:
-    from watcher.cli.command import run_captured  # noqa: PLC0415 - starts processes: slow to load
-
-    name = command_line(command)
-    output.message(f"backup: {name}")
-    done = run_captured(command)
-    if done.exit_code != 0:
-        told = last_lines(done.output, limit=LINE, lines=_OUTPUT_LINES) if done.output else ()
-        raise BackupError(
-            f"backup {shown(name, limit=LINE)}: {done.outcome}; nothing was registered",
-            hint="mend it and start the release again",
-            output=told,
-        )
-    return {
-        "command": command,
-        "exit_code": done.exit_code,
-        "started_at": done.started_at,
-        "finished_at": done.finished_at,
-        "output": done.output,
-    }

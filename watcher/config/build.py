@@ -94,10 +94,12 @@ def build_release(section: ReleaseSection) -> ReleasePolicy:
             timeout=rollback.timeout,
             user=rollback.user,
             idempotent=rollback.idempotent,
+            check=rollback.check or (),
         ),
         unjudged=unjudged(section),
         expected="" if section.expect is None else in_words(section.expect),
         backup=section.backup,
+        backup_timeout=section.backup_timeout,
     )
 
 

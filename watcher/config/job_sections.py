@@ -203,6 +203,11 @@ class ReleaseSection(Section):
     fail_when: list[FailWhenSection] = Field(default=[], description="any of them fails the release")
     rollback: RollbackSection | None = None
     backup: Argv = Field(default=(), description="run by `release start`; fails: nothing is registered")
+    backup_timeout: PositiveSpan = Field(
+        default=HOUR,
+        json_schema_extra={"default": "1h"},
+        description="then the backup is ended with all that it started, and has failed",
+    )
 
 
 class JobSection(Section):

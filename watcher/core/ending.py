@@ -56,7 +56,8 @@ def fail(draft: Draft, release: Release, *, at: Usec, reasons: tuple[Reason, ...
     failed = change_phase(draft, release, Phase.FAILED, at=at, reasons=reasons, author=author)
     plan = failed.policy.release.rollback
     if plan is None or failed.mode is Mode.OBSERVE:
-        kept = replace(failed.rollback, reason=Reason(code=ReasonCode.MODE, what=failed.mode))
+        why = failed.demoted or Reason(code=ReasonCode.MODE, what=failed.mode)
+        kept = replace(failed.rollback, reason=why)
         failed = replace(failed, rollback=kept)
         draft.put(failed)
         return failed

@@ -13,6 +13,7 @@ from watcher.core import counters
 from watcher.core.draft import Draft
 from watcher.core.duration import Usec
 from watcher.core.ending import change_phase, change_rollback, pause_reason, queue_again, stale_reason
+from watcher.core.guards import current
 from watcher.core.judging import count_batch, judge_batch
 from watcher.core.messages import (
     BatchRead,
@@ -131,8 +132,9 @@ def _review(draft: Draft, event: QueueReviewed) -> None:
         release = draft.release(release_id)
         if release is None or release.rollback.state is not RollbackState.QUEUED:
             continue
-        if draft.before.last.get(release.job) != release.id:
-            newer = Reason(code=ReasonCode.NEWER_RELEASE, what=draft.before.last.get(release.job, ""))
+        newest = current(draft, release.job)
+        if newest != release.id:
+            newer = Reason(code=ReasonCode.NEWER_RELEASE, what=newest or "")
             change_rollback(draft, release, Rollback(reason=newer))
             continue
         hold = Reason(code=ReasonCode.DISARMED) if event.disarmed else _hold_queued(draft, release)

@@ -15,7 +15,7 @@ from watcher.core.duration import Usec, format_duration
 from watcher.core.evidence import first_lines, instant, journalctl_commands, shown_excerpts
 from watcher.core.excerpt import ReadAgain
 from watcher.core.messages import Transition, TransitionKind
-from watcher.core.release import BackupResult, Release, RollbackState
+from watcher.core.release import CommandResult, Release, RollbackState
 from watcher.core.shell import command_line
 from watcher.core.shown import shown_instant, shown_release
 from watcher.core.standing import Standing
@@ -101,7 +101,7 @@ def _head(release: Release) -> Iterator[str]:
 
 
 def _facts(release: Release) -> Iterator[tuple[str, str]]:
-    request = release.request
+    request, plan = release.request, release.policy.release.rollback
     previous = "unknown" if release.previous is None else code(release.previous, limit=100)
     yield "id", code(release.id, limit=100)
     yield "job", code(release.job, limit=100)
@@ -112,8 +112,9 @@ def _facts(release: Release) -> Iterator[tuple[str, str]]:
     yield "files touched", _files(request.files)
     yield "expected result", prose(release.policy.release.expected, limit=_WORDS) or _NONE
     yield "rollback note", prose(request.rollback_note, limit=_WORDS) or _NONE
-    yield "backup", _backup(release)
-    yield "mode", f"{release.mode}"
+    yield "backup", _errand(release.request.backup, release.policy.release.backup)
+    yield "rollback check", _errand(release.request.check, () if plan is None else plan.check)
+    yield "mode", f"{release.mode}{_demoted(release)}"
 
 
 def _files(files: Sequence[str]) -> str:
@@ -121,14 +122,20 @@ def _files(files: Sequence[str]) -> str:
     return (f"{named} and {len(files) - _FILES} more" if len(files) > _FILES else named) or _NONE
 
 
-def _backup(release: Release) -> str:
-    result: BackupResult | None = release.request.backup
+def _demoted(release: Release) -> str:
+    return "" if release.demoted is None else f": {prose(say(release.demoted), limit=_WORDS)}"
+
+
+def _errand(result: CommandResult | None, configured: tuple[str, ...]) -> str:
+    """What a command did before the registration, with the last thing that it said."""
     if result is None:
-        configured = command_line(release.policy.release.backup)
-        return f"not run, though configured: {code(configured, limit=_WORDS)}" if configured else "none configured"
+        command = code(command_line(configured), limit=_WORDS)
+        return f"not run, though configured: {command}" if configured else "none configured"
     took = _span(result.started_at, result.finished_at)
     command = code(command_line(result.command), limit=_WORDS)
-    return f"{command}, exit code {result.exit_code}, {instant(result.started_at)}, took {took}"
+    last = last_lines(result.output, limit=_OUTPUT_LINE, lines=1) if result.output.strip() else ()
+    said = f"; it said {code(last[-1], limit=_OUTPUT_LINE)}" if last else ""
+    return f"{command}, {result.outcome}, {instant(result.started_at)}, took {took}{said}"
 
 
 def _window(release: Release) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from watcher.core.draft import Draft
 from watcher.core.duration import Usec, format_duration
 from watcher.core.ending import change_phase, change_rollback, fail, queue
+from watcher.core.guards import current
 from watcher.core.messages import (
     Accepted,
     Answer,
@@ -141,11 +142,12 @@ def _roll_back(draft: Draft, event: PersonDecided, release: Release, reason: Rea
             message=f"release {release.id}: its job had no rollback command when it was registered",
             hint="roll back by hand, and configure `rollback.command` for the next release",
         )
-    if draft.before.last.get(release.job) != release.id:
+    newest = current(draft, release.job)
+    if newest != release.id and release.phase is not Phase.CANCELLED:
         return Refused(
             code=RefusalCode.CONFLICT,
             message=f"release {release.id}: a newer release of job {release.job} is registered",
-            hint=f"`watcher release show {draft.before.last.get(release.job)}` shows it",
+            hint=f"`watcher release show {newest}` shows it",
         )
     if release.phase in (Phase.PREPARING, Phase.CANCELLED):
         return _wrong(release, event.judgement)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from watcher.core.duration import Usec, format_duration
+from watcher.core.duration import HOUR, Usec, format_duration
 from watcher.core.names import JobName, RuleName
 from watcher.core.severity import Severity
 
@@ -49,12 +49,16 @@ Threshold = MatchThreshold
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackPlan:
-    """The configured command; `timeout` is when it is ended with all that it started."""
+    """The configured command; `timeout` is when it is ended with all that it started.
+
+    `check` is the command that tells, at a registration, whether the rollback could run; empty: there is none.
+    """
 
     command: tuple[str, ...]
     timeout: Usec
     user: str | None = None
     idempotent: bool = False
+    check: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +80,7 @@ class ReleasePolicy:
     expected: str = ""
     trusted: bool = True
     backup: tuple[str, ...] = ()
+    backup_timeout: Usec = HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

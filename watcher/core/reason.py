@@ -24,6 +24,9 @@ class ReasonCode(StrEnum):
     PAUSED = "paused"
     STALE = "stale"
     DISARMED = "disarmed"
+    CHECK = "check"
+    INSIDE_ROLLBACK = "inside-rollback"
+    ROLLED_BACK_TO = "rolled-back-to"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

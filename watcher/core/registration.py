@@ -8,6 +8,7 @@ from watcher.core import counters
 from watcher.core.draft import Draft
 from watcher.core.duration import SECOND, Usec, format_duration
 from watcher.core.ending import change_phase, change_rollback, matches_of
+from watcher.core.guards import current, demotion, refuse_repeat
 from watcher.core.messages import (
     Accepted,
     Answer,
@@ -38,7 +39,7 @@ def register(draft: Draft, event: ReleaseRequested) -> Answer:
     policy = draft.before.policies.get(request.job)
     if policy is None:
         return _unknown_job(draft, request.job)
-    refusal = _refuse(release_id, request, policy)
+    refusal = _refuse(release_id, request, policy) or refuse_repeat(draft, request)
     if refusal is not None:
         return refusal
     supersede(draft, request, release_id)
@@ -52,6 +53,7 @@ def register(draft: Draft, event: ReleaseRequested) -> Answer:
             after=release.phase,
             release=release.id,
             job=release.job,
+            reasons=() if release.demoted is None else (release.demoted,),
             author=request.author,
             text=request.reason,
         ),
@@ -120,7 +122,7 @@ def _again(known: Release, request: ReleaseRequest) -> Answer:
 
 
 def _content(request: ReleaseRequest) -> ReleaseRequest:
-    return replace(request, author="", backup=None)
+    return replace(request, author="", backup=None, check=None, inside_rollback=None, force=False)
 
 
 def _unknown_job(draft: Draft, job: str) -> Refused:
@@ -158,17 +160,20 @@ def _bad(message: str, *, hint: str) -> Refused:
 
 def _new(draft: Draft, release_id: ReleaseId, request: ReleaseRequest, policy: JobPolicy) -> Release:
     release = _settling(policy.release, request.window)
+    demoted = demotion(draft, request, policy)
     return Release(
         id=release_id,
         request=request,
         policy=replace(policy, release=release),
-        mode=request.mode or release.mode,
+        mode=Mode.OBSERVE if demoted is not None else request.mode or release.mode,
         owner=request.owner or policy.owner or request.author,
         previous=request.previous or _last_good_version(draft, request),
         registered_at=draft.at,
         window=release.window if request.window is None else request.window,
         phase=Phase.PREPARING if request.prepare else Phase.WATCHING,
         trial=new_trial(release.thresholds),
+        demoted=demoted,
+        follows=current(draft, request.job),
     )
 
 

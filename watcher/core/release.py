@@ -60,8 +60,11 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BackupResult:
-    """What the job's `backup` command did before the release was registered. `output` is its tail: hostile text."""
+class CommandResult:
+    """What a command of the job, `backup` or `rollback.check`, did before the release was registered.
+
+    `exit_code` is -N after signal N; `outcome` says it in words. `output` is the tail of what it printed: hostile text.
+    """
 
     command: tuple[str, ...]
     exit_code: int
@@ -69,13 +72,19 @@ class BackupResult:
     finished_at: Usec
     output: str = ""
 
+    @property
+    def outcome(self) -> str:
+        """How it ended: `exit code 3`, `ended by signal 9`."""
+        return f"ended by signal {-self.exit_code}" if self.exit_code < 0 else f"exit code {self.exit_code}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRequest:
     """What a release script says of a release. None: the job's configuration decides.
 
-    `author` is the user that asked, as read from the socket. Two requests are the same if all but `author` and
-    `backup` is equal.
+    `author` is the user that asked, as read from the socket. `inside_rollback` is the release whose rollback command
+    asks. `force` registers also a version that was rolled back. Two requests are the same if what they say of the
+    release is equal: all but who asked, from where, and what commands did before.
     """
 
     job: JobName
@@ -90,7 +99,10 @@ class ReleaseRequest:
     mode: Mode | None = None
     window: Usec | None = None
     prepare: bool = False
-    backup: BackupResult | None = None
+    backup: CommandResult | None = None
+    check: CommandResult | None = None
+    inside_rollback: ReleaseId | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +111,8 @@ class Release:
 
     Instants are None until they are known. `trial` is the watch window with all that was seen in it.
     `entries_before`, `matches_before` are the job's counters at the start, for the metric before and after.
+    `demoted` is why the release is only observed though more was asked for. `follows` is the job's release before this
+    one, as long as nobody cancels this one it is history.
     """
 
     id: ReleaseId
@@ -119,6 +133,8 @@ class Release:
     entries_after: int | None = None
     matches_after: int | None = None
     rollback: Rollback = Rollback()
+    demoted: Reason | None = None
+    follows: ReleaseId | None = None
 
     @property
     def job(self) -> JobName:

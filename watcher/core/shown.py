@@ -12,7 +12,7 @@ from typing import Any
 
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec, format_duration
-from watcher.core.release import BackupResult, Release
+from watcher.core.release import CommandResult, Release
 from watcher.core.standing import Standing
 from watcher.core.thresholds import standing
 from watcher.core.verdict import say
@@ -40,8 +40,10 @@ def shown_release(release: Release) -> dict[str, Any]:
         "files": list(request.files),
         "expected": policy.expected,
         "rollback_note": request.rollback_note,
-        "backup": None if request.backup is None else _shown_backup(request.backup),
+        "backup": None if request.backup is None else _shown_result(request.backup),
+        "check": None if request.check is None else _shown_result(request.check),
         "mode": release.mode,
+        "mode_reason": None if release.demoted is None else say(release.demoted),
         "phase": release.phase,
         "verdict": release.verdict,
         "reasons": [say(reason) for reason in release.reasons],
@@ -131,11 +133,11 @@ def _shown_rollback(release: Release) -> dict[str, Any]:
     }
 
 
-def _shown_backup(backup: BackupResult) -> dict[str, Any]:
+def _shown_result(result: CommandResult) -> dict[str, Any]:
     return {
-        "command": list(backup.command),
-        "exit_code": backup.exit_code,
-        "started_at": shown_instant(backup.started_at),
-        "finished_at": shown_instant(backup.finished_at),
-        "output": backup.output,
+        "command": list(result.command),
+        "exit_code": result.exit_code,
+        "started_at": shown_instant(result.started_at),
+        "finished_at": shown_instant(result.finished_at),
+        "output": result.output,
     }

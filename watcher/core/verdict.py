@@ -63,6 +63,12 @@ def say(reason: Reason) -> str:  # noqa: C901, PLR0912 - one arm for each word o
             return f"automatic rollbacks are paused: {reason.what}"
         case ReasonCode.DISARMED:
             return "the off switch is on: the file `disarm` exists"
+        case ReasonCode.CHECK:
+            return f"the rollback's check {reason.what}: this release is only observed"
+        case ReasonCode.INSIDE_ROLLBACK:
+            return f"registered from within the rollback of {reason.what}: this release is only observed"
+        case ReasonCode.ROLLED_BACK_TO:
+            return f"the rollback of {reason.what} goes back to this version: this release is only observed"
         case ReasonCode.STALE:
             return f"decided {_span(reason.span)} after the failure, limit {_span(reason.within)}: a person decides"
 
