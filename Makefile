@@ -27,8 +27,9 @@ types: setup  ## mypy, strict
 unit: setup  ## the core and the configuration only, in seconds
 	@$(PY) -m pytest -q tests/core tests/config
 
-rules: setup  ## the rules' own tests, and the shipped examples
+rules: setup  ## the rules' own tests, the shipped examples and scenarios
 	@.venv/bin/watcher check rules/*.yaml deploy/examples/*.yaml
+	@.venv/bin/watcher rules test deploy/examples/scenarios/*.yaml
 
 check: lint types rules  ## everything that runs no program of ours
 

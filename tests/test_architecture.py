@@ -37,6 +37,8 @@ BELOW = {
     # The daemon's own side of the claim directory: one knowledge of its files, in the package that root trusts.
     "watcher.adapters.rollback": ("watcher.core", "watcher.dispatch"),
     "watcher.replay": ("watcher.core",),
+    # Entries from a file through the daemon's own reading and judging: the parts put together, as in `watcher.daemon`.
+    "watcher.scenario": ("watcher.core", "watcher.journal", "watcher.config", "watcher.replay"),
     "watcher.desk": ("watcher.core", "watcher.adapters"),
     "watcher.notebook": ("watcher.core", "watcher.adapters", "watcher.journal"),
     "watcher.daemon": (

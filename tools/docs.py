@@ -18,7 +18,7 @@ from typing import Any
 from tools.man import watcher_1, watcher_yaml_5
 from watcher.cli.grammar import grammar_of
 from watcher.cli.main import parser
-from watcher.config.schema import schema_of_config, schema_of_pack
+from watcher.config.schema import schema_of_config, schema_of_pack, schema_of_scenario
 from watcher.core.release import Phase, RollbackState
 from watcher.core.windows import PHASES, ROLLBACKS
 
@@ -32,6 +32,7 @@ def pages() -> dict[str, str]:
         "windows.md": _windows(),
         "watcher.schema.json": _as_text(schema_of_config()),
         "pack.schema.json": _as_text(schema_of_pack()),
+        "scenario.schema.json": _as_text(schema_of_scenario()),
         "commands.md": _commands(),
         f"{MANUAL}/watcher.1": watcher_1(),
         f"{MANUAL}/watcher.yaml.5": watcher_yaml_5(),

@@ -13,7 +13,7 @@ from watcher.config.findings import validated
 from watcher.config.job_sections import ConfigFile
 from watcher.config.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from watcher.config.packs import shipped_packs
-from watcher.config.schema import schema_of_config, schema_of_pack
+from watcher.config.schema import schema_of_config, schema_of_pack, schema_of_scenario
 
 EXAMPLES = Path(__file__).parents[2] / "deploy/examples"
 CONTRACT = Path(__file__).parent / "contract.yaml"
@@ -59,6 +59,16 @@ def test_the_schema_knows_every_key_of_a_pack(pack: str) -> None:
     node = read_document(shipped_packs()[pack]).root
     assert node is not None
     assert [] == unknown_keys(node, schema_of_pack(), schema_of_pack())
+
+
+@pytest.mark.parametrize("file", sorted(EXAMPLES.glob("scenarios/*.yaml")), ids=lambda file: file.stem)
+def test_the_schema_knows_every_key_of_a_scenario(file: Path) -> None:
+    """The same for scenarios, whose first line names the schema."""
+    node = read_document(file).root
+    assert node is not None
+    assert [] == unknown_keys(node, schema_of_scenario(), schema_of_scenario())
+    named = file.read_text(encoding="utf-8").splitlines()[0].partition("$schema=")[2]
+    assert schema_of_scenario() == json.loads((file.parent / named).read_text(encoding="utf-8"))
 
 
 def test_the_schema_marks_an_unknown_key() -> None:

@@ -34,6 +34,7 @@ _BY_NAME = {
     "DurationError": USAGE,
     "InstantError": USAGE,
     "ReplayError": USAGE,
+    "CatalogError": USAGE,
 }
 
 

@@ -42,6 +42,7 @@ _VERBS = {
     "pause": "pause",
     "resume": "pause",
     "replay": "replay",
+    "rules": "rules",
     "schema": "schema",
     "completion": "completion",
 }

@@ -50,6 +50,11 @@ class Output:
         sys.stderr.write(f"watcher: {shown(text, limit=LINE)}\n")
         sys.stderr.flush()
 
+    def complaint(self, line: str) -> None:
+        """One line, safe to show, about a place in somebody's file: `FILE:LINE:COL: …`."""
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
     def coloured(self, word: str, *, width: int = 0) -> str:
         """A word such as `failed` in its colour, if it has one, filled with blanks to `width`."""
         safe = shown(word, limit=WORDS)

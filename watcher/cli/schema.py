@@ -1,4 +1,4 @@
-"""`watcher schema`: the JSON Schema of the configuration, for editors."""
+"""`watcher schema`: the JSON Schema of the configuration, of packs and of scenarios, for editors."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 _EPILOG = """examples:
   watcher schema > watcher.schema.json
   watcher schema pack > pack.schema.json
+  watcher schema scenario > scenario.schema.json
 
 An editor that knows YAML uses it with this first line in the file:
   # yaml-language-server: $schema=watcher.schema.json
@@ -26,14 +27,17 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser], common:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("what", nargs="?", choices=("config", "pack"), default="config", help="default: config")
+    parser.add_argument(
+        "what", nargs="?", choices=("config", "pack", "scenario"), default="config", help="default: config"
+    )
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the schema."""
-    from watcher.config.schema import schema_of_config, schema_of_pack  # noqa: PLC0415 - pydantic is slow to load
+    from watcher.config import schema as schemas  # noqa: PLC0415 - pydantic is slow to load
 
-    schema: dict[str, Any] = schema_of_pack() if args.what == "pack" else schema_of_config()
+    of = {"config": schemas.schema_of_config, "pack": schemas.schema_of_pack, "scenario": schemas.schema_of_scenario}
+    schema: dict[str, Any] = of[args.what]()
     sys.stdout.write(json.dumps(schema, indent=2, ensure_ascii=False) + "\n")
     return 0

@@ -16,7 +16,7 @@ from watcher.config.findings import validated
 from watcher.config.job_sections import ConfigFile
 from watcher.config.merge import merge
 from watcher.config.nodes import Entry, MappingNode, ScalarNode, SequenceNode
-from watcher.config.packs import Shelf, load_packs, yaml_files
+from watcher.config.packs import EMPTY_SHELF, Shelf, load_packs, shipped_packs, yaml_files
 from watcher.config.problem import ConfigError, Problem, Weight, has_errors, in_order
 from watcher.config.ruleset import RuleEntry, read_rules
 from watcher.config.settings import Settings
@@ -27,10 +27,15 @@ SITE_PACKS = "rules.d"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examined:
-    """What came of reading a configuration: `settings` is None when one of the problems is an error."""
+    """What came of reading a configuration: `settings` is None when one of the problems is an error.
+
+    `jobs` and `shelf` are what was read in any case: each job as it stands in its file, and the packs.
+    """
 
     settings: Settings | None
     problems: tuple[Problem, ...]
+    jobs: tuple[JobKeys, ...] = ()
+    shelf: Shelf = EMPTY_SHELF
 
 
 def load_settings(path: Path) -> Settings:
@@ -44,8 +49,11 @@ def load_settings(path: Path) -> Settings:
     return examined.settings
 
 
-def examine(path: Path) -> Examined:
-    """Reads the configuration whose main file is `path`; never raises for what stands in it."""
+def examine(path: Path, *, every_pack: bool = False) -> Examined:
+    """Reads the configuration whose main file is `path`; never raises for what stands in it.
+
+    `every_pack`: the shelf holds all packs that there are, not only those that some job names.
+    """
     files, problems = yaml_files(path.parent / DROP_INS)
     main = read_document(path)
     documents = [main, *map(read_document, files)]
@@ -57,19 +65,25 @@ def examine(path: Path) -> Examined:
         return Examined(settings=None, problems=in_order(found, order))
     root, problems = merge(main.root, [document.root for document in documents[1:] if document.root is not None])
     found += problems
-    shelf = load_packs(path.parent / SITE_PACKS, _wanted(root))
-    found += shelf.problems
-    model, problems = validated(ConfigFile, root)
-    found += problems
-    jobs, problems = _jobs(root, shelf)
-    found += problems
-    ordered = in_order(found, order)
-    if model is None or has_errors(ordered):
-        return Examined(settings=None, problems=ordered)
-    return Examined(settings=_settings(model, jobs, path, ordered), problems=ordered)
+    shelf = load_packs(path.parent / SITE_PACKS, shipped_packs() if every_pack else packs_wanted(root))
+    return examine_root(root, shelf, path, found, order)
 
 
-def _wanted(root: MappingNode) -> set[str]:
+def examine_root(
+    root: MappingNode, shelf: Shelf, path: Path, found: Iterable[Problem] = (), order: Iterable[str] = ()
+) -> Examined:
+    """The configuration that stands in `root`, whose relative paths are seen from `path`, with these packs.
+
+    `found` is what is already known to be wrong, `order` the files in the order in which their problems are told.
+    """
+    model, wrong = validated(ConfigFile, root)
+    jobs, inside = _jobs(root, shelf)
+    ordered = in_order((*found, *shelf.problems, *wrong, *inside), order)
+    settings = None if model is None or has_errors(ordered) else _settings(model, jobs, path, ordered)
+    return Examined(settings=settings, problems=ordered, jobs=jobs, shelf=shelf)
+
+
+def packs_wanted(root: MappingNode) -> set[str]:
     """The packs that some job names."""
     wanted: set[str] = set()
     for _, job in _job_entries(root):

@@ -26,6 +26,7 @@ class Pack:
     """One pack. `is_whole` is False when something in it is wrong: it is not used then."""
 
     name: str
+    description: str
     place: Place
     entries: tuple[RuleEntry, ...]
     is_whole: bool
@@ -38,6 +39,9 @@ class Shelf:
     packs: Mapping[str, Pack]
     names: frozenset[str]
     problems: tuple[Problem, ...]
+
+
+EMPTY_SHELF = Shelf(packs={}, names=frozenset(), problems=())
 
 
 def shipped_packs() -> dict[str, Path]:
@@ -75,12 +79,19 @@ def read_pack(document: Document) -> tuple[Pack | None, tuple[Problem, ...]]:
     if root is None:
         return None, document.problems
     _, found = validated(PackFile, root)
-    name = _name(root.at("pack"))
+    name, description = _text(root.at("pack"), "name"), _text(root.at("pack"), "description")
     entries, wrong = read_rules(root.at("rules"), ("rules",), pack="" if name is None else name.text)
     problems = (*document.problems, *found, *wrong, *repeated(entries))
     if name is None:
         return None, problems
-    return Pack(name=name.text, place=name.place, entries=entries, is_whole=not has_errors(problems)), problems
+    pack = Pack(
+        name=name.text,
+        description="" if description is None else description.text,
+        place=name.place,
+        entries=entries,
+        is_whole=not has_errors(problems),
+    )
+    return pack, problems
 
 
 def yaml_files(directory: Path) -> tuple[tuple[Path, ...], tuple[Problem, ...]]:
@@ -101,6 +112,6 @@ def _unread(files: Iterable[Path]) -> Iterable[Problem]:
         yield Problem(place=Place(str(file)), message="is not read: only *.yaml is", hint=hint, weight=Weight.WARNING)
 
 
-def _name(head: Node | None) -> ScalarNode | None:
-    name = head.at("name") if isinstance(head, MappingNode) else None
-    return name if isinstance(name, ScalarNode) else None
+def _text(head: Node | None, key: str) -> ScalarNode | None:
+    value = head.at(key) if isinstance(head, MappingNode) else None
+    return value if isinstance(value, ScalarNode) else None

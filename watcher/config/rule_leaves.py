@@ -11,6 +11,7 @@ import re2
 
 from watcher.config.leaves import DIGITS, WrongError, text
 from watcher.config.nodes import MappingNode, Node, SequenceNode
+from watcher.config.pattern_advice import advice_on
 from watcher.config.problem import Place, quoted
 from watcher.core.rule import FieldCondition, TextCondition
 
@@ -21,7 +22,6 @@ _FIELD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _TEXT_FIELD = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.@/$-")
 _MOST_DIGITS = 9
 _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
-_SYNTAX = "RE2 syntax: https://github.com/google/re2/wiki/Syntax"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,20 +61,8 @@ def compiled(value: str) -> re2._Regexp[str]:
         return re2.compile(value, options)
     except re2.error as error:
         said = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error.args[0])
-        _, colon, fragment = said.partition(": ")
-        at = value.find(fragment) if colon and fragment else -1
-        raise WrongError(f"RE2: {said}", _advice_on(said), offset=at if at >= 0 else None) from error
-
-
-def _advice_on(said: str) -> str:
-    if "invalid perl operator: (?" in said and said.rstrip()[-1] in "=!":
-        return "RE2 has no lookahead: use `unless`"
-    if (
-        said.startswith("invalid escape sequence: \\")
-        and said.removeprefix("invalid escape sequence: \\")[:1].isdigit()
-    ):
-        return "RE2 has no backreferences, and no lookahead: use `unless`"
-    return _SYNTAX
+        hint, offset = advice_on(said, value)
+        raise WrongError(f"RE2: {said}", hint, offset=offset) from error
 
 
 def message_id(node: Node) -> str:

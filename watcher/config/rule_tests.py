@@ -24,7 +24,7 @@ _AS_FIELDS = 'write the fields that matter, as in {MESSAGE_ID: …, _PID: "1"}'
 def failures(rule: Rule, tests: Node | None, path: Steps) -> Iterator[Problem]:
     """A problem for each test that the rule fails; `path` is where its tests stand."""
     for key, expected in (("match", True), ("no_match", False)):
-        for index, line in _lines(tests, key):
+        for index, line in lines_of(tests, key):
             where = render_path((*path, key, index))
             if line.fields is None and rule.match is None and not rule.fields:
                 message = f"rule {quoted(rule.name)} has no match and no fields, so a line of text can't test it"
@@ -35,7 +35,7 @@ def failures(rule: Rule, tests: Node | None, path: Steps) -> Iterator[Problem]:
                 yield Problem(place=line.place, path=where, message=message)
 
 
-def _lines(tests: Node | None, key: str) -> Iterator[tuple[int, SampleLine]]:
+def lines_of(tests: Node | None, key: str) -> Iterator[tuple[int, SampleLine]]:
     """The lines that can be read, with their numbers in the list."""
     lines = tests.at(key) if isinstance(tests, MappingNode) else None
     for index, item in enumerate(lines.items if isinstance(lines, SequenceNode) else ()):

@@ -27,6 +27,7 @@ class RuleEntry:
     place: Place
     path: str
     rule: Rule | None
+    node: MappingNode
 
 
 def read_rules(node: Node | None, path: Steps, *, pack: str = "") -> tuple[tuple[RuleEntry, ...], tuple[Problem, ...]]:
@@ -41,7 +42,9 @@ def read_rules(node: Node | None, path: Steps, *, pack: str = "") -> tuple[tuple
         rule = _read_rule(item, pack)
         name = item.at("name")
         if isinstance(name, ScalarNode):
-            entries.append(RuleEntry(name=name.text, place=name.place, path=render_path((*here, "name")), rule=rule))
+            entries.append(
+                RuleEntry(name=name.text, place=name.place, path=render_path((*here, "name")), rule=rule, node=item)
+            )
         if rule is not None:
             problems += failures(rule, item.at(_TESTS), (*here, _TESTS))
     return tuple(entries), tuple(problems)

@@ -1,4 +1,4 @@
-"""The JSON Schema (draft 2020-12) of the configuration and of packs, made from the models."""
+"""The JSON Schema (draft 2020-12) of the configuration, of packs and of scenarios, made from the models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from watcher.config.job_sections import ConfigFile
 from watcher.config.rule_sections import PackFile
+from watcher.config.scenario_sections import ScenarioFile
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -33,6 +34,11 @@ def schema_of_config() -> dict[str, Any]:
 def schema_of_pack() -> dict[str, Any]:
     """The schema of a rule pack."""
     return _schema(PackFile)
+
+
+def schema_of_scenario() -> dict[str, Any]:
+    """The schema of a scenario file."""
+    return _schema(ScenarioFile)
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:

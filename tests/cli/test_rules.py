@@ -1,0 +1,185 @@
+"""`watcher rules …` as a person runs it: the real command, its output and exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from tests.parts.verbs import COMMAND, Said, surroundings
+
+CONFIG = """version: 1
+jobs:
+  import:
+    units: [import.service]
+    packs: [ours, systemd]
+    rules:
+      - {name: gives-up, match: giving up, unless: 'dry', severity: error, tests: {match: [giving up], no_match: [a]}}
+    release:
+      mode: rollback
+      fail_when:
+        - matches: {severity: error, count: 2}
+      rollback: {command: [/bin/true]}
+  watch:
+    identifiers: [watch]
+    packs: [ours]
+"""
+OURS = """pack: {name: ours, description: what ours says}
+rules:
+  - {name: lost, match: 'rows lost', severity: error, where: {PRIORITY: "<=4", _COMM: a, _UID: "0"}}
+  - {name: odd, match: "a\\u202eb", severity: info}
+  - {name: slow, match: 'took \\d+ s', severity: warning, capture: {span: '(\\d+) s'}}
+"""
+SCENARIO = """scenario: {name}
+job: import
+entries:
+  - {{at: 1m, message: giving up, repeat: {count}}}
+expect: {{verdict: failed}}
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "rules.d").mkdir()
+    (tmp_path / "watcher.yaml").write_text(CONFIG)
+    (tmp_path / "rules.d/ours.yaml").write_text(OURS)
+    return tmp_path
+
+
+def watcher(*words: str, at: Path, given: bytes = b"", config: bool = True) -> Said:
+    """The command, run in the site's directory."""
+    options = ("--config", "watcher.yaml") if config else ()
+    done = subprocess.run(
+        [*COMMAND, *words, *options], cwd=at, input=given, capture_output=True, env=surroundings(), check=False
+    )
+    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+# -------------------------------------------------------------------------------------------------------------- list
+
+
+def test_list_shows_what_the_jobs_use(site: Path) -> None:
+    """Packs with their users, then the jobs' own rules; hostile words escaped."""
+    said = watcher("rules", "list", at=site)
+    assert (0, "") == (said.code, said.err)
+    assert "ours: what ours says (used by import, watch)" in said.out
+    assert "  info     odd   a\\u202eb\n" in said.out
+    assert "  warning  slow  took \\d+ s\n" in said.out
+    assert "job import: rules of its own\n  error  gives-up  giving up\n" in said.out
+    assert "systemd: " in said.out
+    assert "python: " not in said.out
+
+
+def test_list_of_one_job_one_pack_and_everything(site: Path) -> None:
+    """The options choose."""
+    of_job = watcher("rules", "list", "--job", "watch", "-o", "json", at=site).json
+    assert [("ours", ["lost", "odd", "slow"])] == [
+        (pack["name"], [rule["name"] for rule in of_job["rules"]]) for pack in of_job["packs"]
+    ]
+    of_pack = watcher("rules", "list", "--pack", "python", "--pack", "./rules.d/ours.yaml", "-o", "json", at=site).json
+    assert ["python", "ours"] == [pack["name"] for pack in of_pack["packs"]]
+    every = watcher("rules", "list", "--all", "-o", "json", at=site).json
+    assert {"ours", "systemd", "python", "generic", "kernel"} <= {pack["name"] for pack in every["packs"]}
+    assert (1, True) == (every["schema"], any(rule["name"] == "gives-up" for rule in every["rules"]))
+
+
+def test_list_without_a_configuration_shows_the_shipped_packs(tmp_path: Path) -> None:
+    """A new user sees what there is."""
+    said = watcher("rules", "list", "-o", "json", at=tmp_path, config=False)
+    assert {"systemd", "python", "generic", "kernel"} <= {pack["name"] for pack in said.json["packs"]}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--pack", "pythn"), 'did you mean "python"?; a file is written ./FILE'),
+        (("--job", "imprt"), 'did you mean "import"?'),
+    ],
+)
+def test_a_name_that_there_is_not(site: Path, words: tuple[str, ...], message: str) -> None:
+    """The nearest one is named; exit 64."""
+    said = watcher("rules", "list", *words, at=site)
+    assert (64, "") == (said.code, said.out)
+    assert f"  hint: {message}\n" in said.err
+
+
+def test_a_broken_pack_is_told_with_its_places(site: Path) -> None:
+    """As `watcher check` would; exit 78."""
+    (site / "rules.d/ours.yaml").write_text(OURS.replace("rows lost", "rows (lost"))
+    said = watcher("rules", "list", at=site)
+    assert (78, "") == (said.code, said.out)
+    assert "rules.d/ours.yaml:3:31: rules[0].match: RE2: missing )" in said.err
+
+
+# ----------------------------------------------------------------------------------------------------------- explain
+
+
+def test_explain_tells_everything(site: Path) -> None:
+    """Source, patterns, whom it believes, what it may do, its tests."""
+    said = watcher("rules", "explain", "gives-up", at=site)
+    expected = [
+        "gives-up: error, a job's own rule",
+        "  stands in   watcher.yaml:7:16",
+        "  match       giving up",
+        "  unless      dry",
+        "  believes    MESSAGE: what the sender wrote",
+        "  job import  may roll back: by 2 error matches",
+        "  must match  ok  giving up",
+        "  must not    ok  a",
+    ]
+    assert (0, expected) == (said.code, said.out.splitlines())
+
+
+def test_explain_says_whom_a_field_is_believed_from(site: Path) -> None:
+    """What journald says itself can't be forged, but for what a program's starter chooses."""
+    rule = watcher("rules", "explain", "ours/lost", "-o", "json", at=site).json["rules"][0]
+    assert [
+        "MESSAGE: what the sender wrote",
+        "PRIORITY: what the sender wrote",
+        "_COMM: from journald, but whoever starts a program can choose it",
+        "_UID: from journald, can't be forged",
+    ] == rule["believes"]
+    assert [("import", True), ("watch", False)] == [(one["job"], one["may_roll_back"]) for one in rule["jobs"]]
+    assert "no threshold of the job counts it" == rule["jobs"][1]["why"]
+    failed = watcher("rules", "explain", "unit-failed", "-o", "json", at=site).json["rules"][0]
+    assert "MESSAGE_ID, from PID 1 alone" == failed["believes"][0]
+
+
+def test_explain_of_a_rule_that_there_is_not(site: Path) -> None:
+    """Did you mean; exit 64."""
+    said = watcher("rules", "explain", "give-up", at=site)
+    assert 64 == said.code
+    assert 'watcher: there is no rule "give-up"\n  hint: did you mean "gives-up"?\n' == said.err
+
+
+# -------------------------------------------------------------------------------------------------------------- test
+
+
+def test_scenarios_are_played(site: Path) -> None:
+    """A line for each file on stdout, what differs with its place on stderr, exit 1; JUnit for CI."""
+    (site / "good.yaml").write_text(SCENARIO.format(name="two", count=2))
+    (site / "bad.yaml").write_text(SCENARIO.format(name="one < two", count=1))
+    said = watcher("rules", "test", "good.yaml", "bad.yaml", "--junit", "out.xml", at=site)
+    assert 1 == said.code
+    assert (
+        'good.yaml: ok, 2 entries, gives-up 2, verdict failed ("two")\nbad.yaml: not as expected, 1 error\n' == said.out
+    )
+    assert said.err.startswith("bad.yaml:5:19: expect.verdict: the verdict is passed, expected failed\n  hint: ")
+    suite = ET.parse(site / "out.xml").getroot()[0]  # noqa: S314 - our own
+    assert ("2", "1", "0") == tuple(suite.attrib[key] for key in ("tests", "failures", "errors"))
+    assert ["two", "one < two"] == [case.attrib["name"] for case in suite]
+    assert "bad.yaml:5:19" in (suite[1][0].text or "")
+
+
+def test_a_scenario_that_cant_be_used(site: Path) -> None:
+    """Exit 78, and the others are played all the same."""
+    (site / "good.yaml").write_text(SCENARIO.format(name="two", count=2))
+    said = watcher("rules", "test", "none.yaml", "good.yaml", "-o", "json", at=site)
+    assert (78, "") == (said.code, said.err)
+    assert (1, False) == (said.json["schema"], said.json["ok"])
+    assert [False, True] == [one["ok"] for one in said.json["scenarios"]]
+    assert "can't be read: No such file or directory" == said.json["scenarios"][0]["problems"][0]["message"]
+    good = said.json["scenarios"][1]
+    assert ("failed", "1m", {"gives-up": 2}) == (good["verdict"], good["failed_at"], good["matches"])
