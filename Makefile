@@ -1,12 +1,13 @@
 # make demo · make test: each does its own set-up. `make help` lists the rest.
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
-SCRIPTS := tools/setup .ci/run
+SCRIPTS := tools/setup tools/root .ci/run deploy/debian/build deploy/debian/inside deploy/debian/config deploy/debian/postinst \
+	deploy/debian/prerm deploy/debian/postrm
 
-.PHONY: help setup fmt lint types unit rules check test demo bench docs clean
+.PHONY: help setup fmt lint types unit rules check test demo bench docs deb deb-trixie clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup:  ## .venv and what Debian has to give
 	@tools/setup
@@ -44,6 +45,12 @@ bench: setup  ## the figures of the README, as ratios
 
 docs: setup  ## regenerates the diagram, the schema and the help in the docs
 	@$(PY) -m tools.docs
+
+deb: setup  ## the Debian package for Debian 12, built in a root of its own (as root); prints where it is
+	@deploy/debian/build bookworm
+
+deb-trixie: setup  ## the same for Debian 13
+	@deploy/debian/build trixie
 
 clean:  ## takes away what the targets made
 	@rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
