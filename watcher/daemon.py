@@ -14,11 +14,13 @@ from datetime import UTC, datetime
 
 from watcher import __version__
 from watcher.adapters.control import ControlServer
+from watcher.adapters.dispatched import DispatchedRollback
 from watcher.adapters.front import Facts, FrontError, ReloadRefusedError
+from watcher.adapters.handover import Handover
 from watcher.adapters.lock import StateLock
 from watcher.adapters.log import log, say_transition
 from watcher.adapters.notes import Notes
-from watcher.adapters.rollback import EmbeddedRollback, RollbackError
+from watcher.adapters.rollback import EmbeddedRollback
 from watcher.adapters.sdnotify import Notifier
 from watcher.adapters.store import Store
 from watcher.adapters.web import WebServer
@@ -35,15 +37,13 @@ from watcher.core.messages import (
     Event,
     PauseRequested,
     QueueReviewed,
-    QueueRollback,
     ReaderRestarted,
     RollbackObserved,
     SettingsLoaded,
-    TransitionKind,
     WriteNote,
 )
 from watcher.core.names import LONGEST, JobName, ReleaseId
-from watcher.core.release import Release, RollbackState
+from watcher.core.release import Release
 from watcher.core.state import Decision, State
 from watcher.desk import Desk
 from watcher.journal.excerpts import read_excerpts
@@ -53,13 +53,10 @@ from watcher.journal.supervisor import Supervisor
 from watcher.journal.wire import Plan
 from watcher.notebook import Notebook
 from watcher.paths import Paths
+from watcher.rollbacks import Rollbacks
 
-REVIEW_SECONDS = 30.0
-OBSERVE_SECONDS = 0.05
-RETRY_SECONDS = 5.0
 NOTE_PATIENCE = 5.0
 EXCERPT_SECONDS = 10.0
-_AT_REST = frozenset({RollbackState.HELD, RollbackState.NONE})
 _ID_STEM = LONGEST - len("-20261123-235959-abcd")
 
 
@@ -75,11 +72,14 @@ class Daemon:
         self._reload_lock = asyncio.Lock()
         self._reloading: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
-        self._rollback_due = asyncio.Event()
-        self._complaint = ""
-        self._review_due = asyncio.Event()
         self._waiting: dict[ReleaseId, set[asyncio.Event]] = {}
-        self._rollback = EmbeddedRollback(paths.state, wall_clock)
+        self._rollbacks = Rollbacks(
+            _handover(paths),
+            state=lambda: self.state,
+            hand_in=self._hand_in,
+            stop=self._stop,
+            is_well=lambda: self._desk.trouble is None,
+        )
         self._notebook = Notebook(
             store=store,
             notes=Notes(paths.notes),
@@ -110,15 +110,15 @@ class Daemon:
                 group.create_task(self._desk.run(), name="desk"),
                 group.create_task(self._supervisor.run(), name="reader"),
                 group.create_task(self._notebook.run(), name="notes"),
-                group.create_task(self._watch_rollbacks(), name="rollbacks"),
-                group.create_task(self._review_queue(), name="queue review"),
+                group.create_task(self._rollbacks.watch(), name="rollbacks"),
+                group.create_task(self._rollbacks.review(), name="queue review"),
                 group.create_task(self._notify(notifier), name="notify"),
             ]
             await stack.enter_async_context(ControlServer(self, self._paths.socket))
             if self._settings.metrics_address is not None:
                 await stack.enter_async_context(WebServer(self, self._settings.metrics_address))
             await self._stop.wait()
-            self._review_due.set()
+            self._rollbacks.wake()
             notifier.stopping()
             log.info("stopping")
             await self._supervisor.stop()
@@ -138,8 +138,8 @@ class Daemon:
             self._desk.take(PauseRequested(at=wall_clock(), job=None, reason=reason, author="release-watcher"))
         for problem in self._settings.warnings:
             log.warning("%s", problem)
+        self._rollbacks.begin()
         self._supervisor.follow_closely(bool(self.state.watching()))
-        self._rollback_due.set()
         log.info(
             "started",
             extra={"facts": {"version": __version__, "config": self._paths.config, "jobs": len(self._settings.jobs)}},
@@ -147,40 +147,16 @@ class Daemon:
 
     def _perform(self, decision: Decision) -> None:
         """Act on a decision that is durable and adopted. The rollback comes first: somebody's night hangs on it."""
-        for command in decision.commands:
-            if isinstance(command, QueueRollback):
-                self._queue_rollback(decision.state, command.release)
+        self._rollbacks.perform(decision)
         for command in decision.commands:
             if isinstance(command, WriteNote):
                 self._notebook.due(command.release)
         for transition in decision.transitions:
             say_transition(transition)
-            if transition.kind is TransitionKind.ROLLBACK and transition.after in (
-                RollbackState.HELD,
-                RollbackState.NONE,
-            ):
-                self._withdraw(transition.release)
         for release in decision.changed:
             for waiting in self._waiting.pop(release.id, ()):
                 waiting.set()
         self._supervisor.follow_closely(bool(decision.state.watching()))
-
-    def _queue_rollback(self, state: State, release_id: ReleaseId) -> None:
-        self._rollback_due.set()
-        try:
-            self._rollback.queue(state.releases[release_id])
-            if self._rollback.is_disarmed:
-                self._review_due.set()
-        except RollbackError as error:  # it stays queued: the review tries again
-            log.error("rollback could not be started", extra={"facts": {"release": release_id, "why": error.message}})
-
-    def _withdraw(self, release_id: ReleaseId | None) -> None:
-        """What is held or dropped must not lie in the queue: whoever reads it would run it."""
-        try:
-            if release_id is not None:
-                self._rollback.withdraw(release_id)
-        except RollbackError as error:
-            log.error("queue file could not be removed", extra={"facts": {"release": release_id, "why": error.message}})
 
     async def _hand_in(self, event: BatchRead | ReaderRestarted | QueueReviewed | RollbackObserved) -> bool:
         """Whether the event was committed. If not, nothing is lost: the reader goes back, the others are seen again."""
@@ -190,44 +166,6 @@ class Daemon:
             log.warning("not stored", extra={"facts": {"event": type(event).__name__, "why": error.message}})
             return False
         return True
-
-    async def _watch_rollbacks(self) -> None:
-        while not self.stopping():
-            await self._rollback_due.wait()  # the end of the daemon cancels this
-            busy = self._with_rollback(RollbackState.QUEUED, RollbackState.RUNNING)
-            if not busy:
-                self._rollback_due.clear()
-                continue
-            for observed in self._observed(busy):
-                await self._hand_in(observed)
-            await self._rest(OBSERVE_SECONDS if self._desk.trouble is None else RETRY_SECONDS)
-
-    async def _review_queue(self) -> None:
-        while not self.stopping():
-            queued = self._with_rollback(RollbackState.QUEUED)
-            unclaimed = self._unclaimed(queued)
-            if unclaimed:
-                disarmed = self._rollback.is_disarmed
-                await self._hand_in(QueueReviewed(at=wall_clock(), unclaimed=unclaimed, disarmed=disarmed))
-            self._review_due.clear()
-            await self._rest(REVIEW_SECONDS, unless=self._review_due)
-
-    def _observed(self, busy: tuple[ReleaseId, ...]) -> list[RollbackObserved]:
-        try:
-            return self._rollback.observe(busy)
-        except RollbackError as error:  # looked at again in a moment
-            if error.message != self._complaint:
-                log.error("rollbacks can't be observed", extra={"facts": {"why": error.message}})
-            self._complaint = error.message
-            return []
-
-    def _unclaimed(self, queued: tuple[ReleaseId, ...]) -> tuple[ReleaseId, ...]:
-        try:
-            claimed = self._rollback.claimed(queued)
-        except RollbackError as error:  # looked at again at the next review
-            log.error("rollback claims can't be read", extra={"facts": {"why": error.message}})
-            return ()
-        return tuple(one for one in queued if one not in claimed)
 
     async def _notify(self, notifier: Notifier) -> None:
         """Tell the service manager: ready once, then alive as long as decisions go through."""
@@ -242,18 +180,15 @@ class Daemon:
                 trouble or f"watching {len(self._settings.jobs)} jobs, {len(self.state.watching())} windows"
             )
             notifier.alive()
-            await self._rest(1.0)
+            await self._pause(1.0)
 
-    async def _rest(self, seconds: float, *, unless: asyncio.Event | None = None) -> None:
-        """Wait, at most until the end of the daemon or until `unless` is set; the end sets that as well."""
+    async def _pause(self, seconds: float) -> None:
+        """Wait, at most until the end of the daemon."""
         try:
             async with asyncio.timeout(seconds):
-                await (unless or self._stop).wait()
+                await self._stop.wait()
         except TimeoutError:
             return
-
-    def _with_rollback(self, *states: RollbackState) -> tuple[ReleaseId, ...]:
-        return tuple(one.id for one in self.state.releases.values() if one.rollback.state in states)
 
     async def _read_again(self, release: Release) -> ReadAgain:
         rules = next((job.rules for job in self._settings.jobs if job.name == release.job), ())
@@ -362,6 +297,15 @@ class Daemon:
             others.discard(waiting)
             if not others:
                 self._waiting.pop(id, None)
+
+
+def _handover(paths: Paths) -> Handover:
+    """Through root's dispatcher where there is one; by hand the daemon runs the commands itself."""
+    if paths.rollbacks is None:
+        return EmbeddedRollback(paths.state, wall_clock)
+    return DispatchedRollback(
+        state_dir=paths.state, claims=paths.rollbacks, disarm_dir=paths.config.parent, clock=wall_clock
+    )
 
 
 def _source(settings: Settings) -> Source:

@@ -16,8 +16,9 @@ from time import monotonic
 
 import pytest
 
-from tests.dispatch.scene import ID, appends, failed_release, is_alive, lines, now, shell, until, write_claim
-from watcher.adapters.rollback import EmbeddedRollback, RollbackError
+from tests.dispatch.scene import ID, appends, failed_release, is_alive, lines, named, now, shell, until, write_claim
+from watcher.adapters.handover import RollbackError
+from watcher.adapters.rollback import EmbeddedRollback
 from watcher.core.messages import RollbackObserved
 from watcher.core.names import ReleaseId
 from watcher.core.release import RollbackState
@@ -35,13 +36,13 @@ def rollback(tmp_path: Path) -> EmbeddedRollback:
 
 def end_of(rollback: EmbeddedRollback, release_id: ReleaseId = ID) -> RollbackObserved:
     """Wait until the rollback is over, and for its runner to be gone."""
-    until(lambda: any(seen.state in OVER for seen in rollback.observe([release_id])) and not rollback._alive)
-    return rollback.observe([release_id])[0]
+    until(lambda: any(seen.state in OVER for seen in rollback.observe(named(release_id))) and not rollback._alive)
+    return rollback.observe(named(release_id))[0]
 
 
 def test_from_queue_to_result(rollback: EmbeddedRollback, tmp_path: Path) -> None:
     """The command runs once, and its end is observed with times, exit code and output."""
-    assert ([], frozenset()) == (rollback.observe([ID]), rollback.claimed([ID, OTHER]))
+    assert ([], frozenset()) == (rollback.observe(named(ID)), rollback.claimed([ID, OTHER]))
     rollback.queue(failed_release(appends(tmp_path / "ran", then="echo done")))
     seen = end_of(rollback)
     assert (RollbackState.SUCCEEDED, 0, "", "done\n") == (seen.state, seen.exit_code, seen.detail, seen.output)
@@ -60,7 +61,7 @@ def test_queued_many_times(rollback: EmbeddedRollback, tmp_path: Path) -> None:
     seen = end_of(rollback)
     again = EmbeddedRollback(tmp_path, lambda: seen.at)
     again.queue(release)
-    assert ([seen], {}) == (again.observe([ID]), again._alive)
+    assert ([seen], {}) == (again.observe(named(ID)), again._alive)
     assert (1, []) == (lines(tmp_path / "ran"), os.listdir(tmp_path / "rollback-queue"))
 
 
@@ -70,14 +71,14 @@ def test_running_until_it_ends(rollback: EmbeddedRollback, tmp_path: Path) -> No
     began = monotonic()
     rollback.queue(failed_release(shell(f"until test -e {gate}; do sleep 0.02; done")))
     assert monotonic() - began < 1
-    until(lambda: rollback.observe([ID]))
+    until(lambda: rollback.observe(named(ID)))
     later = EmbeddedRollback(tmp_path, now)
     for one in (rollback, later):
-        assert [RollbackState.RUNNING] == [seen.state for seen in one.observe([ID])]
+        assert [RollbackState.RUNNING] == [seen.state for seen in one.observe(named(ID))]
         assert frozenset({ID}) == one.claimed([ID])
     gate.touch()
     assert RollbackState.SUCCEEDED is end_of(rollback).state
-    assert [RollbackState.SUCCEEDED] == [seen.state for seen in later.observe([ID])]
+    assert [RollbackState.SUCCEEDED] == [seen.state for seen in later.observe(named(ID))]
 
 
 def test_daemon_dies_while_the_command_runs(tmp_path: Path) -> None:
@@ -144,7 +145,7 @@ def test_reboot_while_the_command_ran(rollback: EmbeddedRollback, tmp_path: Path
     write_claim(claims, appends(tmp_path / "ran"), OTHER)
     (claims / f"{ID}.started").write_text('{"schema": 1, "boot_id": "another", "started_at": 5, "pid": 1}')
     (claims / f"{OTHER}.started").touch()
-    known, empty = rollback.observe([ID, OTHER])
+    known, empty = rollback.observe(named(ID, OTHER))
     assert (RollbackState.UNKNOWN, 5, RollbackState.UNKNOWN, None) == (
         known.state,
         known.started_at,
@@ -159,7 +160,7 @@ def test_interrupted_idempotent_command(rollback: EmbeddedRollback, tmp_path: Pa
     """It is run once more by whoever observes it."""
     write_claim(tmp_path / "rollback", appends(tmp_path / "ran"), idempotent=True)
     (tmp_path / "rollback" / f"{ID}.started").touch()
-    assert [RollbackState.RUNNING] == [seen.state for seen in rollback.observe([ID])]
+    assert [RollbackState.RUNNING] == [seen.state for seen in rollback.observe(named(ID))]
     assert (RollbackState.SUCCEEDED, 1) == (end_of(rollback).state, lines(tmp_path / "ran"))
 
 
@@ -168,7 +169,7 @@ def test_twice_interrupted_idempotent_command(rollback: EmbeddedRollback, tmp_pa
     write_claim(tmp_path / "rollback", appends(tmp_path / "ran"), idempotent=True)
     for name in ("started", "started.2"):
         (tmp_path / "rollback" / f"{ID}.{name}").touch()
-    assert [RollbackState.UNKNOWN] == [seen.state for seen in rollback.observe([ID])]
+    assert [RollbackState.UNKNOWN] == [seen.state for seen in rollback.observe(named(ID))]
     assert ({}, 0) == (rollback._alive, lines(tmp_path / "ran"))
 
 
@@ -179,8 +180,12 @@ def test_disarmed(rollback: EmbeddedRollback, tmp_path: Path, caplog: pytest.Log
     rollback.queue(release)
     rollback.queue(release)
     expected = {"schema": 1, "id": ID, "job": "import", "version": "2.0", "previous": "1.9", "reason_code": "matches"}
-    assert expected == json.loads((tmp_path / "rollback-queue" / ID).read_text())
-    assert ([], [], frozenset()) == (os.listdir(tmp_path / "rollback"), rollback.observe([ID]), rollback.claimed([ID]))
+    assert expected == json.loads((tmp_path / "rollback-queue" / f"{ID}.json").read_text())
+    assert ([], [], frozenset()) == (
+        os.listdir(tmp_path / "rollback"),
+        rollback.observe(named(ID)),
+        rollback.claimed([ID]),
+    )
     assert ["rollbacks are off as long as a file exists"] == [record.message for record in caplog.records]
     (tmp_path / "disarm").unlink()
     rollback.queue(release)
@@ -192,7 +197,7 @@ def test_disarmed_idempotent_command(rollback: EmbeddedRollback, tmp_path: Path)
     write_claim(tmp_path / "rollback", appends(tmp_path / "ran"), idempotent=True)
     (tmp_path / "rollback" / f"{ID}.started").touch()
     (tmp_path / "disarm").touch()
-    assert [RollbackState.UNKNOWN] == [seen.state for seen in rollback.observe([ID])]
+    assert [RollbackState.UNKNOWN] == [seen.state for seen in rollback.observe(named(ID))]
     assert ({}, 0) == (rollback._alive, lines(tmp_path / "ran"))
 
 
@@ -221,11 +226,11 @@ def test_damaged_claim(
         case _:
             write_claim(tmp_path / "rollback", appends(tmp_path / "ran"), OTHER)
             (tmp_path / "rollback" / f"{OTHER}.claim").rename(claim)
-    early = rollback.observe([ID])
+    early = rollback.observe(named(ID))
     release = failed_release(appends(tmp_path / "ran"))
     rollback.queue(release)
     rollback.queue(release)
-    late = rollback.observe([ID])
+    late = rollback.observe(named(ID))
     assert [RollbackState.FAILED] * 2 == [seen.state for seen in early + late]
     assert [f"the rollback command was not run: {ID}.claim: {why}"] * 2 == [seen.detail for seen in early + late]
     assert ["rollback can not be run"] == [one.message for one in caplog.records if one.levelno == logging.ERROR]
@@ -242,7 +247,7 @@ def test_claim_of_another_release(rollback: EmbeddedRollback, tmp_path: Path, *,
     else:
         write_claim(tmp_path / "rollback", appends(tmp_path / "ran"), version="1.0")
     rollback.queue(failed_release(appends(tmp_path / "ran"), version="2.0"))
-    (seen,) = rollback.observe([ID])
+    (seen,) = rollback.observe(named(ID))
     expected = f"the rollback command was not run: {ID}.claim: was made for import 1.0"
     assert (RollbackState.FAILED, expected) == (seen.state, seen.detail)
     assert int(started) == lines(tmp_path / "ran")
@@ -267,7 +272,7 @@ def test_damaged_result(rollback: EmbeddedRollback, tmp_path: Path, contents: st
     end_of(rollback)
     (tmp_path / "rollback" / f"{ID}.result").write_text(contents)
     rollback.queue(release)
-    (seen,) = rollback.observe([ID])
+    (seen,) = rollback.observe(named(ID))
     assert (RollbackState.UNKNOWN, "done\n") == (seen.state, seen.output)
     assert f"the rollback command was interrupted ({ID}.result: " in seen.detail
     assert 1 == lines(tmp_path / "ran")
@@ -278,7 +283,7 @@ def test_started_that_is_a_link(rollback: EmbeddedRollback, tmp_path: Path) -> N
     write_claim(tmp_path / "rollback", appends(tmp_path / "ran"))
     (tmp_path / "rollback" / f"{ID}.started").symlink_to("nowhere")
     rollback.queue(failed_release(appends(tmp_path / "ran")))
-    assert [RollbackState.UNKNOWN] == [seen.state for seen in rollback.observe([ID])]
+    assert [RollbackState.UNKNOWN] == [seen.state for seen in rollback.observe(named(ID))]
     assert ({}, 0) == (rollback._alive, lines(tmp_path / "ran"))
 
 
@@ -295,7 +300,7 @@ def test_release_that_can_not_be_rolled_back(
 ) -> None:
     """What will never work is a failed rollback, not one that is tried every 30 s for ever."""
     rollback.queue(failed_release(("true",), version=version, planned=planned))
-    (seen,) = rollback.observe([ID])
+    (seen,) = rollback.observe(named(ID))
     assert (RollbackState.FAILED, f"the rollback command was not run: {why}") == (seen.state, seen.detail)
     assert ([], frozenset({ID})) == (os.listdir(tmp_path / "rollback"), rollback.claimed([ID]))
 
@@ -350,7 +355,7 @@ def test_directory_that_is_read_only(powerless: Path, name: str) -> None:
     with pytest.raises(RollbackError, match=f"/{name}: Permission denied") as caught:
         rollback.queue(failed_release(appends(powerless / "ran")))
     assert "the user that runs the daemon must be able to write there, and the disk must have room" == caught.value.hint
-    assert ({}, []) == (rollback._alive, rollback.observe([ID]))
+    assert ({}, []) == (rollback._alive, rollback.observe(named(ID)))
 
 
 def test_unreadable_claims(powerless: Path) -> None:
@@ -358,6 +363,7 @@ def test_unreadable_claims(powerless: Path) -> None:
     rollback = EmbeddedRollback(powerless, now)
     write_claim(powerless / "rollback", ["true"])
     (powerless / "rollback" / f"{ID}.claim").chmod(0)
-    for ask in (rollback.observe, rollback.claimed):
-        with pytest.raises(RollbackError, match="/rollback: Permission denied"):
-            ask([ID])
+    with pytest.raises(RollbackError, match="/rollback: Permission denied"):
+        rollback.observe(named(ID))
+    with pytest.raises(RollbackError, match="/rollback: Permission denied"):
+        rollback.claimed([ID])

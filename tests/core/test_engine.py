@@ -42,7 +42,7 @@ from watcher.core.messages import (
 )
 from watcher.core.names import RuleName
 from watcher.core.policy import Mode
-from watcher.core.reason import ReasonCode
+from watcher.core.reason import Reason, ReasonCode
 from watcher.core.release import Phase, RollbackState
 from watcher.core.severity import Severity
 from watcher.core.state import State
@@ -240,6 +240,25 @@ def test_a_claim_that_nobody_asked_for_changes_nothing(begin: State) -> None:
     """It outlived the store that asked for it, or is not ours."""
     story = play(begin, observed(RollbackState.SUCCEEDED, at="20s", exit_code=0))
     assert story.state is begin
+
+
+@pytest.mark.parametrize("state", [RollbackState.RUNNING, RollbackState.SUCCEEDED, RollbackState.UNKNOWN])
+def test_claimed_in_the_moment_of_being_taken_back(state: RollbackState) -> None:
+    """A held rollback that was handed over before, and runs all the same, is recorded as what it is."""
+    held = play(QUEUED, replace(reviewed(at="11s"), disarmed=True)).state
+    assert RollbackState.HELD is held.releases[RELEASE].rollback.state
+    story = play(held, observed(state, at="12s"))
+    assert state is story.state.releases[RELEASE].rollback.state
+    assert 1 == story.counter(counters.ROLLBACKS, JOB)
+
+
+def test_the_dispatcher_refuses() -> None:
+    """A queued rollback becomes held, with the dispatcher's words; one that runs goes on."""
+    why = Reason(code=ReasonCode.REFUSED, what="watcher.yaml: its group may write there")
+    refused = RollbackObserved(at=instant("11s"), release=RELEASE, state=RollbackState.HELD, reason=why)
+    rollback = play(QUEUED, refused).state.releases[RELEASE].rollback
+    assert (RollbackState.HELD, why) == (rollback.state, rollback.reason)
+    assert RollbackState.RUNNING is play(RUNNING, refused).state.releases[RELEASE].rollback.state
 
 
 def test_errors_after_the_rollback_started_queue_no_other() -> None:

@@ -139,3 +139,8 @@ def failed_release(
         trial=new_trial(()),
         rollback=Rollback(state=RollbackState.QUEUED, reason=Reason(code=ReasonCode.MATCHES, count=5, limit=5)),
     )
+
+
+def named(*release_ids: str) -> list[Release]:
+    """Releases of these ids whose rollback was decided."""
+    return [failed_release(("true",), release_id) for release_id in release_ids]

@@ -62,7 +62,7 @@ def test_replaced_whole(at: int, tmp_path: Path, *, durable: bool) -> None:
     files.replace(at, "x", b"new", durable=durable)
     files.replace(at, "x", b"newer", durable=durable)
     assert (b"newer", b"untouched") == ((tmp_path / "x").read_bytes(), (tmp_path / "victim").read_bytes())
-    assert 0o600 == (tmp_path / "x").lstat().st_mode & 0o7777
+    assert 0o640 == (tmp_path / "x").lstat().st_mode & 0o7777
     assert ["victim", "x"] == sorted(os.listdir(tmp_path))
 
 

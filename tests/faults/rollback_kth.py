@@ -43,7 +43,8 @@ class Trouble:
 def queue(state: str, command: str, deed: str, at_call: int) -> bool:
     """Queue as the daemon does; whether the call was reached."""
     from tests.dispatch.scene import failed_release, now, until  # noqa: PLC0415 - the runner is fast without
-    from watcher.adapters.rollback import EmbeddedRollback, RollbackError  # noqa: PLC0415 - the same
+    from watcher.adapters.handover import RollbackError  # noqa: PLC0415 - the same
+    from watcher.adapters.rollback import EmbeddedRollback  # noqa: PLC0415 - the same
 
     rollback = EmbeddedRollback(Path(state), now)
     release = failed_release(tuple(json.loads(command)))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dispatch.scene import ID, appends, failed_release, lines, now, run_runner, until, write_claim
+from tests.dispatch.scene import ID, appends, failed_release, lines, named, now, run_runner, until, write_claim
 from watcher.adapters.rollback import EmbeddedRollback
 from watcher.core.messages import RollbackObserved
 from watcher.core.release import RollbackState
@@ -39,8 +39,8 @@ def restart(state: Path, *, idempotent: bool = False) -> RollbackObserved:
     release = failed_release(appends(state / "ran"), idempotent=idempotent)
     if ID not in rollback.claimed([ID]):
         rollback.queue(release)
-    until(lambda: any(seen.state in OVER for seen in rollback.observe([ID])) and not rollback._alive)
-    return rollback.observe([ID])[0]
+    until(lambda: any(seen.state in OVER for seen in rollback.observe(named(ID))) and not rollback._alive)
+    return rollback.observe(named(ID))[0]
 
 
 @pytest.mark.parametrize("point", BEFORE_START)

@@ -11,32 +11,37 @@ import logging
 import os
 import sys
 from _thread import start_new_thread  # Thread.start waits for the thread: 2 ms in which the loop stands
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from watcher.adapters.handover import (
+    QUEUE,
+    ended,
+    facts_of,
+    never_run,
+    opened,
+    running,
+    trouble,
+    unknown,
+)
 from watcher.core.duration import HOUR, Usec, format_duration
-from watcher.core.errors import WatcherError
 from watcher.core.messages import RollbackObserved
 from watcher.core.names import ReleaseId
-from watcher.core.release import Release, RollbackState
+from watcher.core.release import Release
+from watcher.core.state import Pause
 from watcher.dispatch import claim as claims
 from watcher.dispatch import failpoint, files, jsontext, runner
 from watcher.dispatch.claim import Claim, ClaimError, Facts
 from watcher.dispatch.command import PASSED_ON
 from watcher.dispatch.evidence import Evidence, Standing, look
+from watcher.dispatch.hold import DISARM
+from watcher.dispatch.order import order_name
 
-QUEUE = "rollback-queue"
 CLAIMS = "rollback"
-DISARM = "disarm"
 _LEFTOVER_AGE = HOUR
 _DUE = (Standing.UNCLAIMED, Standing.CLAIMED)
 
 _log = logging.getLogger(__name__)
-
-
-class RollbackError(WatcherError):
-    """A directory or a process that the rollback needs can't be had; trying again later is right."""
 
 
 class EmbeddedRollback:
@@ -54,12 +59,12 @@ class EmbeddedRollback:
         self._alive: dict[int, ReleaseId] = {}
         self._disarmed_said = False
         for path in (self._queue, self._claims):
-            with _trouble(path):
+            with trouble(path):
                 path.mkdir(mode=0o700, exist_ok=True)
-        with _opened(state_dir) as state, _trouble(state_dir):
+        with opened(state_dir) as state, trouble(state_dir):
             files.sync(state)
         for path in (self._queue, self._claims):
-            with _opened(path) as directory, _trouble(path):
+            with opened(path) as directory, trouble(path):
                 files.sweep(directory, older_than_ns=(clock() - _LEFTOVER_AGE) * 1000)
 
     def queue(self, release: Release) -> None:
@@ -74,18 +79,18 @@ class EmbeddedRollback:
         except ClaimError as error:
             self._refuse(release.id, str(error))
             return
-        with _opened(self._queue) as queue, _opened(self._claims) as directory:
+        with opened(self._queue) as queue, opened(self._claims) as directory:
             # Not synced, as nobody but us will read it: what remembers the rollback is the row that made us come here.
-            with _trouble(self._queue):
-                files.replace(queue, release.id, jsontext.render(claim.facts.as_object()), durable=False)
+            with trouble(self._queue):
+                files.replace(queue, order_name(release.id), jsontext.render(claim.facts.as_object()), durable=False)
             failpoint.reached("after_queue_file")
             if self._is_disarmed():
                 return
-            with _trouble(self._claims):
+            with trouble(self._claims):
                 due = self._claim(directory, claim)
             failpoint.reached("after_claim")
-            with _trouble(self._queue):
-                files.remove(queue, release.id)
+            with trouble(self._queue):
+                files.remove(queue, order_name(release.id))
             failpoint.reached("after_unqueue")
             if due:
                 self._start_runner(release.id)
@@ -97,9 +102,8 @@ class EmbeddedRollback:
 
     def withdraw(self, release_id: ReleaseId) -> None:
         """Take back a queue file that nobody has claimed, if there is one. Raises RollbackError."""
-        with _opened(self._queue) as queue, _trouble(self._queue):
-            if files.exists(queue, release_id):
-                files.remove(queue, release_id)
+        with opened(self._queue) as queue, trouble(self._queue):
+            files.remove(queue, order_name(release_id))
 
     def claimed(self, release_ids: Iterable[ReleaseId]) -> frozenset[ReleaseId]:
         """Those that need not be queued again: their command was started, is just being started, or never can be.
@@ -108,37 +112,32 @@ class EmbeddedRollback:
         Raises RollbackError.
         """
         settled = {*self._refused, *list(self._alive.values())}
-        with _opened(self._claims) as directory, _trouble(self._claims):
+        with opened(self._claims) as directory, trouble(self._claims):
             return frozenset(
                 release_id
                 for release_id in release_ids
                 if release_id in settled or look(directory, release_id).standing not in _DUE
             )
 
-    def observe(self, release_ids: Iterable[ReleaseId]) -> list[RollbackObserved]:
+    def hold(self, pauses: Iterable[Pause]) -> None:
+        """Nobody else reads the queue of this daemon, so nobody has to be told."""
+
+    def observe(self, releases: Iterable[Release]) -> list[RollbackObserved]:
         """What is known of these rollbacks; nothing of one that has not been started yet.
 
         An interrupted run of an idempotent command is repeated here, once: nobody else would know of it.
         Raises RollbackError.
         """
-        with _opened(self._claims) as directory, _trouble(self._claims):
-            found = [self._observe(release_id, look(directory, release_id)) for release_id in release_ids]
+        with opened(self._claims) as directory, trouble(self._claims):
+            found = [self._observe(release.id, look(directory, release.id)) for release in releases]
         return [observed for observed in found if observed is not None]
 
     def _plan(self, release: Release) -> Claim:
         plan = release.policy.release.rollback
         if plan is None:
             raise ClaimError(f"job {release.job}: has no rollback command")
-        reason = release.rollback.reason
-        facts = Facts(
-            id=release.id,
-            job=release.job,
-            version=release.request.version,
-            previous=release.previous,
-            reason_code="" if reason is None else reason.code,
-        )
         return Claim(
-            facts,
+            facts_of(release),
             command=plan.command,
             timeout_usec=plan.timeout,
             timeout=format_duration(plan.timeout),
@@ -165,45 +164,18 @@ class EmbeddedRollback:
     def _observe(self, release_id: ReleaseId, evidence: Evidence) -> RollbackObserved | None:
         refused = self._refused.get(release_id)
         if refused is not None:
-            return self._failed(release_id, refused)
+            return never_run(release_id, refused, self._clock())
         match evidence.standing:
             case Standing.UNCLAIMED | Standing.CLAIMED:
                 return None
             case Standing.UNUSABLE:
-                return self._failed(release_id, evidence.detail)
+                return never_run(release_id, evidence.detail, self._clock())
             case Standing.RUNNING:
-                return self._running(release_id, evidence)
+                return running(release_id, evidence, self._clock())
             case Standing.INTERRUPTED:
                 return self._interrupted(release_id, evidence)
             case Standing.ENDED:
-                return self._ended(release_id, evidence)
-
-    def _ended(self, release_id: ReleaseId, evidence: Evidence) -> RollbackObserved | None:
-        result = evidence.result
-        if result is None:
-            return None
-        return RollbackObserved(
-            at=self._clock(),
-            release=release_id,
-            state=RollbackState(result.state),
-            exit_code=result.exit_code,
-            started_at=Usec(result.started_at),
-            finished_at=Usec(result.finished_at),
-            detail=result.detail,
-            output=result.output,
-        )
-
-    def _running(self, release_id: ReleaseId, evidence: Evidence) -> RollbackObserved:
-        at = None if evidence.started_at is None else Usec(evidence.started_at)
-        return RollbackObserved(at=self._clock(), release=release_id, state=RollbackState.RUNNING, started_at=at)
-
-    def _failed(self, release_id: ReleaseId, detail: str) -> RollbackObserved:
-        return RollbackObserved(
-            at=self._clock(),
-            release=release_id,
-            state=RollbackState.FAILED,
-            detail=f"the rollback command was not run: {detail}",
-        )
+                return ended(release_id, evidence, self._clock())
 
     def _interrupted(self, release_id: ReleaseId, evidence: Evidence) -> RollbackObserved:
         repeated = self._repeated.get(release_id)
@@ -212,16 +184,8 @@ class EmbeddedRollback:
             _log.warning("rollback was interrupted and is run once more", extra={"facts": facts})
             repeated = self._repeated[release_id] = self._start_runner(release_id)
         if evidence.repeatable and repeated in self._alive:
-            return self._running(release_id, evidence)
-        return RollbackObserved(
-            at=self._clock(),
-            release=release_id,
-            state=RollbackState.UNKNOWN,
-            started_at=None if evidence.started_at is None else Usec(evidence.started_at),
-            detail=f"the rollback command was interrupted ({evidence.detail}): look at what it did, then finish or "
-            "repeat it by hand; it is not run again",
-            output=evidence.output,
-        )
+            return running(release_id, evidence, self._clock())
+        return unknown(release_id, evidence, self._clock())
 
     def _refuse(self, release_id: ReleaseId, why: str) -> None:
         if release_id not in self._refused:
@@ -243,7 +207,7 @@ class EmbeddedRollback:
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
         )
-        with _trouble(sys.executable):
+        with trouble(sys.executable):
             pid = os.posix_spawn(sys.executable, argv, kept, file_actions=null, setsid=True, setsigmask=())
         self._alive[pid] = release_id
         try:
@@ -267,22 +231,3 @@ def _facts_of(directory: int, release_id: ReleaseId) -> Facts | None:
         return claims.read_claim(directory, release_id).facts
     except ClaimError:
         return None  # it was started, or `look` had said so: what is in it no longer matters
-
-
-@contextmanager
-def _trouble(path: Path | str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        hint = "the user that runs the daemon must be able to write there, and the disk must have room"
-        raise RollbackError(f"{path}: {error.strerror}", hint=hint) from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    with _trouble(path):
-        directory = files.open_directory(path)
-    try:
-        yield directory
-    finally:
-        os.close(directory)

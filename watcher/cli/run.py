@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import Any
 
 from watcher.paths import Paths
@@ -24,6 +25,13 @@ def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument(
+        "--rollback-dir",
+        type=Path,
+        metavar="DIR",
+        help="rollbacks are run by root's dispatcher, which leaves claims and results in DIR; without it the daemon "
+        "runs them itself",
+    )
     parser.set_defaults(run=run)
 
 
@@ -33,5 +41,5 @@ def run(args: argparse.Namespace) -> int:
     from watcher.daemon import serve  # noqa: PLC0415 - the same
 
     start_logging(verbose=bool(args.verbose), in_journal="JOURNAL_STREAM" in os.environ)
-    serve(Paths.choose(config=args.config, state=args.state_dir, socket=args.socket))
+    serve(Paths.choose(config=args.config, state=args.state_dir, socket=args.socket, rollbacks=args.rollback_dir))
     return 0

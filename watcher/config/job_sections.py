@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from watcher.config import leaves
+from watcher.config import leaves, unit_leaves
 from watcher.config.findings import from_wrong
 from watcher.config.leaves import WrongError
 from watcher.config.nodes import Node, ScalarNode
@@ -48,6 +48,7 @@ MatchCount = Annotated[
 ]
 Span = Annotated[Usec, leaf(leaves.span), WithJsonSchema(_DURATION)]
 PositiveSpan = Annotated[Usec, leaf(leaves.positive_span), WithJsonSchema(_DURATION)]
+RollbackSpan = Annotated[Usec, leaf(leaves.rollback_timeout), WithJsonSchema(_DURATION)]
 Address = Annotated[
     tuple[str, int] | None,
     leaf(leaves.address),
@@ -56,7 +57,7 @@ Address = Annotated[
 Argv = Annotated[tuple[str, ...], leaf(leaves.argv), WithJsonSchema(_ARGV)]
 User = Annotated[str, leaf(leaves.user), WithJsonSchema(TEXT)]
 FilePath = Annotated[str, leaf(leaves.line), WithJsonSchema({"type": "string"})]
-Unit = Annotated[str, leaf(leaves.unit), WithJsonSchema({"type": "string", "minLength": 1})]
+Unit = Annotated[str, leaf(unit_leaves.unit), WithJsonSchema({"type": "string", "minLength": 1})]
 ModeWord = Annotated[Mode, leaf(leaves.choice(Mode)), WithJsonSchema({"enum": list(Mode)})]
 VersionWord = Annotated[int, leaf(leaves.version), WithJsonSchema({"const": 1})]
 Ratio = Annotated[float, leaf(_ratio), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1})]
@@ -159,11 +160,11 @@ class RollbackSection(Section):
 
     command: Argv = Field(description="argv, never a shell string")
     check: Argv | None = Field(default=None, description="run at registration; fails: the release is only observed")
-    user: User | None = Field(default=None, description="who runs it")
-    timeout: PositiveSpan = Field(
+    user: User | None = Field(default=None, description="who runs it; left out: root, or whoever runs a by-hand daemon")
+    timeout: RollbackSpan = Field(
         default=Usec(5 * MINUTE),
         json_schema_extra={"default": "5m"},
-        description="then it is ended with all that it started",
+        description="then it is ended with all that it started; at most 24h",
     )
     verify: PositiveSpan | None = Field(default=None, description="how long to look whether it helped")
     idempotent: Flag = Field(default=False, description="true: an interrupted one may be run again")

@@ -1,7 +1,8 @@
 """Single values: what a scalar of the file may say, and the good words when it doesn't.
 
 Each function takes a node and returns the value or raises `WrongError`. Knows nothing of where in the configuration a
-value stands; sections and `consistency.py` use the same functions.
+value stands; sections and `consistency.py` use the same functions. Standard library only: whatever reads the
+configuration as root uses it too.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from typing import TypeVar
 from watcher.config.nodes import MappingNode, Node, ScalarNode, SequenceNode, Style
 from watcher.config.problem import quoted
 from watcher.config.suggest import nearest
-from watcher.core.duration import Usec, parse_duration
+from watcher.core.duration import HOUR, Usec, format_duration, parse_duration
 from watcher.core.errors import DurationError
 from watcher.core.names import is_safe_name
-from watcher.journal.patterns import PatternError
-from watcher.journal.units import JobUnits, glob_pattern, is_glob, unit_name
 
 LONGEST_TEXT = 4096
 """Characters of one value: a pattern, an argument, an owner."""
 MOST_MATCHES = 10_000
 """Matches that a threshold may ask for."""
 DIGITS = frozenset("0123456789")
+LONGEST_ROLLBACK = Usec(24 * HOUR)
+"""Of a rollback's command; deploy/systemd/release-watcher-rollback@.service has an hour more."""
 _LONGEST_NUMBER = 18
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -155,6 +156,14 @@ def positive_span(node: Node) -> Usec:
     return value
 
 
+def rollback_timeout(node: Node) -> Usec:
+    """How long a rollback's command may take: a day at most, as the unit that runs it ends it soon after that."""
+    value = positive_span(node)
+    if value > LONGEST_ROLLBACK:
+        raise WrongError(f"must be at most {format_duration(LONGEST_ROLLBACK)}, not {format_duration(value)}")
+    return value
+
+
 def choice(kind: type[Choice]) -> Callable[[Node], Choice]:
     """Reads one of the words of `kind`."""
 
@@ -219,20 +228,6 @@ def user(node: Node) -> str:
     value = text(node)
     if not value.removeprefix("_") or not is_safe_name(value.removeprefix("_")):
         raise WrongError(f"{quoted(value)} is not the name of a user")
-    return value
-
-
-def unit(node: Node) -> str:
-    """A unit's name or glob, as `journalctl -u` takes it; release-watcher's own units are not among them."""
-    value = line(node)
-    try:
-        named = unit_name(value)
-        if is_glob(named):
-            glob_pattern(named)
-    except PatternError as error:
-        raise WrongError(error.message, error.hint) from error
-    if JobUnits([]).is_own(named.encode()):
-        raise WrongError(f"{quoted(value)} is a unit of release-watcher, which never watches itself")
     return value
 
 

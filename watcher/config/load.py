@@ -13,6 +13,7 @@ from watcher.config.build import build_policy, build_watched, digest
 from watcher.config.consistency import JobKeys, check_job
 from watcher.config.document import read_document
 from watcher.config.findings import validated
+from watcher.config.folder import DROP_INS
 from watcher.config.job_sections import ConfigFile
 from watcher.config.merge import merge
 from watcher.config.nodes import Entry, MappingNode, ScalarNode, SequenceNode
@@ -21,7 +22,6 @@ from watcher.config.problem import ConfigError, Problem, Weight, has_errors, in_
 from watcher.config.ruleset import RuleEntry, read_rules
 from watcher.config.settings import Settings
 
-DROP_INS = "conf.d"
 SITE_PACKS = "rules.d"
 
 

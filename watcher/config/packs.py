@@ -12,13 +12,13 @@ from pathlib import Path
 
 from watcher.config.document import Document, read_document
 from watcher.config.findings import validated
+from watcher.config.folder import SUFFIX, read_in_order
 from watcher.config.nodes import MappingNode, Node, ScalarNode
 from watcher.config.problem import Place, Problem, Weight, has_errors, quoted
 from watcher.config.rule_sections import PackFile
 from watcher.config.ruleset import RuleEntry, read_rules, repeated
 
 _SHIPPED = "watcher.packs"
-_SUFFIX = ".yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +47,14 @@ EMPTY_SHELF = Shelf(packs={}, names=frozenset(), problems=())
 def shipped_packs() -> dict[str, Path]:
     """The shipped packs' files by pack name, which is the file's name without its ending."""
     files = resources.files(_SHIPPED).iterdir()
-    return {file.name.removesuffix(_SUFFIX): Path(str(file)) for file in files if file.name.endswith(_SUFFIX)}
+    return {file.name.removesuffix(SUFFIX): Path(str(file)) for file in files if file.name.endswith(SUFFIX)}
 
 
 def load_packs(site: Path, wanted: Collection[str]) -> Shelf:
     """Every pack in the directory `site`, which need not exist, and those of the shipped ones that are wanted."""
     shipped = shipped_packs()
     files, problems = yaml_files(site)
-    replaced = {file.name.removesuffix(_SUFFIX) for file in files}
+    replaced = {file.name.removesuffix(SUFFIX) for file in files}
     documents = [read_document(file) for file in files]
     documents += [read_document(shipped[name]) for name in sorted(shipped.keys() & set(wanted) - replaced)]
     packs: dict[str, Pack] = {}
@@ -97,18 +97,18 @@ def read_pack(document: Document) -> tuple[Pack | None, tuple[Problem, ...]]:
 def yaml_files(directory: Path) -> tuple[tuple[Path, ...], tuple[Problem, ...]]:
     """The `*.yaml` of a directory that need not exist, in the order of their names; hidden ones are left out."""
     try:
-        names = sorted(child.name for child in directory.iterdir() if not child.name.startswith("."))
+        names = sorted(child.name for child in directory.iterdir())
     except FileNotFoundError:
         return (), ()
     except OSError as error:
         return (), (Problem(place=Place(str(directory)), message=f"can't be read: {error.strerror}"),)
-    files = tuple(directory / name for name in names if name.endswith(_SUFFIX))
-    return files, tuple(_unread(directory / name for name in names if name.endswith(".yml")))
+    unread = (directory / name for name in names if name.endswith(".yml") and not name.startswith("."))
+    return tuple(directory / name for name in read_in_order(names)), tuple(_unread(unread))
 
 
 def _unread(files: Iterable[Path]) -> Iterable[Problem]:
     for file in files:
-        hint = f"call it {file.stem}{_SUFFIX}"
+        hint = f"call it {file.stem}{SUFFIX}"
         yield Problem(place=Place(str(file)), message="is not read: only *.yaml is", hint=hint, weight=Weight.WARNING)
 
 

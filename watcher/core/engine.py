@@ -97,11 +97,15 @@ def _is_first_change(release: Release) -> bool:
 
 def _follow_rollback(draft: Draft, event: RollbackObserved) -> None:
     release = draft.release(event.release)
-    if release is None or release.rollback.state not in (RollbackState.QUEUED, RollbackState.RUNNING):
+    if release is None or not _may_go_on(release.rollback):
         return  # over, or not ours to judge: a claim outlives the store that asked for it
     if release.rollback.state is event.state:
         return
-    if release.rollback.state is RollbackState.QUEUED:
+    if event.state is RollbackState.HELD:
+        if release.rollback.state is RollbackState.QUEUED:
+            change_rollback(draft, release, _taken_back(release, RollbackState.HELD, event.reason))
+        return
+    if release.rollback.state is not RollbackState.RUNNING:
         draft.count(counters.ROLLBACKS, release.job)
     observed = replace(
         release.rollback,
@@ -115,6 +119,18 @@ def _follow_rollback(draft: Draft, event: RollbackObserved) -> None:
     if event.state is not RollbackState.RUNNING:
         _count_end(draft, release, observed)
     change_rollback(draft, release, observed)
+
+
+def _may_go_on(rollback: Rollback) -> bool:
+    """Handed over and not over; or handed over and taken back, as it may have been claimed in the same moment."""
+    if rollback.state in (RollbackState.HELD, RollbackState.NONE):
+        return rollback.queued_at is not None
+    return rollback.state in (RollbackState.QUEUED, RollbackState.RUNNING)
+
+
+def _taken_back(release: Release, state: RollbackState, reason: Reason | None) -> Rollback:
+    """Held or dropped after it was handed over; that it was is remembered by its instant."""
+    return Rollback(state=state, reason=reason, queued_at=release.rollback.queued_at)
 
 
 def _count_end(draft: Draft, release: Release, rollback: Rollback) -> None:
@@ -135,13 +151,13 @@ def _review(draft: Draft, event: QueueReviewed) -> None:
         newest = current(draft, release.job)
         if newest != release.id:
             newer = Reason(code=ReasonCode.NEWER_RELEASE, what=newest or "")
-            change_rollback(draft, release, Rollback(reason=newer))
+            change_rollback(draft, release, _taken_back(release, RollbackState.NONE, newer))
             continue
         hold = Reason(code=ReasonCode.DISARMED) if event.disarmed else _hold_queued(draft, release)
         if hold is None:
             queue_again(draft, release)
         else:
-            change_rollback(draft, release, Rollback(state=RollbackState.HELD, reason=hold))
+            change_rollback(draft, release, _taken_back(release, RollbackState.HELD, hold))
 
 
 def _hold_queued(draft: Draft, release: Release) -> Reason | None:

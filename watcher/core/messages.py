@@ -116,11 +116,15 @@ class SettingsLoaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackObserved:
-    """What the claim directory says of a rollback: it runs, or how it ended."""
+    """What the claim directory says of a rollback: it runs, how it ended, or (HELD) why it was not begun.
+
+    `reason` is for HELD only.
+    """
 
     at: Usec
     release: ReleaseId
     state: RollbackState
+    reason: Reason | None = None
     exit_code: int | None = None
     started_at: Usec | None = None
     finished_at: Usec | None = None

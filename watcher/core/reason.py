@@ -24,6 +24,7 @@ class ReasonCode(StrEnum):
     PAUSED = "paused"
     STALE = "stale"
     DISARMED = "disarmed"
+    REFUSED = "refused"
     CHECK = "check"
     INSIDE_ROLLBACK = "inside-rollback"
     ROLLED_BACK_TO = "rolled-back-to"

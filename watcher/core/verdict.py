@@ -69,6 +69,8 @@ def say(reason: Reason) -> str:  # noqa: C901, PLR0912 - one arm for each word o
             return f"registered from within the rollback of {reason.what}: this release is only observed"
         case ReasonCode.ROLLED_BACK_TO:
             return f"the rollback of {reason.what} goes back to this version: this release is only observed"
+        case ReasonCode.REFUSED:
+            return f"the dispatcher refused it: {reason.what}"
         case ReasonCode.STALE:
             return f"decided {_span(reason.span)} after the failure, limit {_span(reason.within)}: a person decides"
 

@@ -20,19 +20,13 @@ PHASES: Mapping[Phase, frozenset[Phase]] = {
     ),
 }
 
+_CLAIMED = frozenset({RollbackState.RUNNING, RollbackState.SUCCEEDED, RollbackState.FAILED, RollbackState.UNKNOWN})
+"""From `none` and `held` too: an order that is taken back may have been claimed in that moment, and then it runs."""
+
 ROLLBACKS: Mapping[RollbackState, frozenset[RollbackState]] = {
-    RollbackState.NONE: frozenset({RollbackState.HELD, RollbackState.QUEUED}),
-    RollbackState.HELD: frozenset({RollbackState.QUEUED, RollbackState.NONE}),
-    RollbackState.QUEUED: frozenset(
-        {
-            RollbackState.HELD,
-            RollbackState.NONE,
-            RollbackState.RUNNING,
-            RollbackState.SUCCEEDED,
-            RollbackState.FAILED,
-            RollbackState.UNKNOWN,
-        },
-    ),
+    RollbackState.NONE: _CLAIMED | {RollbackState.HELD, RollbackState.QUEUED},
+    RollbackState.HELD: _CLAIMED | {RollbackState.QUEUED, RollbackState.NONE},
+    RollbackState.QUEUED: _CLAIMED | {RollbackState.HELD, RollbackState.NONE},
     RollbackState.RUNNING: frozenset({RollbackState.SUCCEEDED, RollbackState.FAILED, RollbackState.UNKNOWN}),
 }
 

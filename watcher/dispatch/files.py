@@ -12,7 +12,8 @@ import stat
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_PRIVATE = 0o600
+_PRIVATE = 0o640
+"""For the owner, and in root's directory for the daemon's group; that of a by-hand daemon is closed to all others."""
 
 
 class NotPlainError(OSError):
@@ -31,6 +32,14 @@ def exists(at: int, name: str) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def is_link(at: int, name: str) -> bool:
+    """Whether a symbolic link stands under the name."""
+    try:
+        return stat.S_ISLNK(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def open_plain(at: int, name: str) -> int:

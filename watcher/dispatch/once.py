@@ -118,9 +118,9 @@ def _describe(end: End, timeout: str) -> str:
 
 
 def _marker(started_at: int) -> bytes:
-    """The contents of ID.started. The pid is for people: only the lock tells whether the runner lives."""
+    """The contents of ID.started. pid and invocation are for people: only the lock tells whether the runner lives."""
     marker = {"schema": claims.SCHEMA, "boot_id": claims.boot_id(), "started_at": started_at, "pid": os.getpid()}
-    return jsontext.render(marker)
+    return jsontext.render(marker | {"invocation_id": os.environ.get("INVOCATION_ID")})
 
 
 def _leave(at: int, name: str, contents: bytes) -> None:

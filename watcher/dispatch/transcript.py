@@ -22,7 +22,7 @@ class Transcript:
         """Goes on with the file if there is one; a file that can't be opened costs the file, not the rollback."""
         self.tail, self.trouble, self._fd, self._room = b"", "", -1, 0
         try:
-            self._fd = os.open(name, _FLAGS, 0o600, dir_fd=at)
+            self._fd = os.open(name, _FLAGS, 0o640, dir_fd=at)
             self._room = max(KEPT_IN_FILE - os.fstat(self._fd).st_size, 0)
         except OSError as error:
             self.trouble = f"{name}: {error.strerror}"

@@ -1,0 +1,126 @@
+"""What both ways of handing a rollback over have in common: the border to the daemon, facts, and what the files tell.
+
+Knows the files of `watcher/dispatch` as the daemon reads them; must not know who runs the command.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from watcher.core.duration import Usec
+from watcher.core.errors import WatcherError
+from watcher.core.messages import RollbackObserved
+from watcher.core.names import ReleaseId
+from watcher.core.release import Release, RollbackState
+from watcher.core.state import Pause
+from watcher.dispatch import files
+from watcher.dispatch.claim import Facts
+from watcher.dispatch.evidence import Evidence
+
+QUEUE = "rollback-queue"
+
+
+class RollbackError(WatcherError):
+    """A directory or a process that the rollback needs can't be had; trying again later is right."""
+
+
+class Handover(Protocol):
+    """Hands decided rollbacks over to whoever runs them, each once for ever, and sees how they end."""
+
+    @property
+    def is_disarmed(self) -> bool:
+        """Whether the off switch, the file `disarm`, is there."""
+
+    def queue(self, release: Release) -> None:
+        """Hand the rollback over; right at any time and any number of times. Raises RollbackError."""
+
+    def withdraw(self, release_id: ReleaseId) -> None:
+        """Take back what nobody has claimed yet. Raises RollbackError."""
+
+    def hold(self, pauses: Iterable[Pause]) -> None:
+        """Say which pauses there are, to whom it concerns. Raises RollbackError."""
+
+    def claimed(self, release_ids: Iterable[ReleaseId]) -> frozenset[ReleaseId]:
+        """Those that need not be queued again. Raises RollbackError."""
+
+    def observe(self, releases: Iterable[Release]) -> list[RollbackObserved]:
+        """What is known of these rollbacks; nothing of one that has not been started yet. Raises RollbackError."""
+
+
+def facts_of(release: Release) -> Facts:
+    """What is rolled back, as it is queued and told to the command. Raises ClaimError."""
+    reason = release.rollback.reason
+    return Facts(
+        id=release.id,
+        job=release.job,
+        version=release.request.version,
+        previous=release.previous,
+        reason_code="" if reason is None else reason.code,
+    )
+
+
+def ended(release_id: ReleaseId, evidence: Evidence, at: Usec) -> RollbackObserved | None:
+    """The rollback has a result."""
+    result = evidence.result
+    if result is None:
+        return None
+    return RollbackObserved(
+        at=at,
+        release=release_id,
+        state=RollbackState(result.state),
+        exit_code=result.exit_code,
+        started_at=Usec(result.started_at),
+        finished_at=Usec(result.finished_at),
+        detail=result.detail,
+        output=result.output,
+    )
+
+
+def running(release_id: ReleaseId, evidence: Evidence, at: Usec) -> RollbackObserved:
+    """The command is at work."""
+    started = None if evidence.started_at is None else Usec(evidence.started_at)
+    return RollbackObserved(at=at, release=release_id, state=RollbackState.RUNNING, started_at=started)
+
+
+def never_run(release_id: ReleaseId, detail: str, at: Usec) -> RollbackObserved:
+    """Nothing can ever be run for this release."""
+    text = f"the rollback command was not run: {detail}"
+    return RollbackObserved(at=at, release=release_id, state=RollbackState.FAILED, detail=text)
+
+
+def unknown(release_id: ReleaseId, evidence: Evidence, at: Usec) -> RollbackObserved:
+    """The command was begun, and nobody can say what it has done."""
+    return RollbackObserved(
+        at=at,
+        release=release_id,
+        state=RollbackState.UNKNOWN,
+        started_at=None if evidence.started_at is None else Usec(evidence.started_at),
+        detail=f"the rollback command was interrupted ({evidence.detail}): look at what it did, then finish or "
+        "repeat it by hand; it is not run again",
+        output=evidence.output,
+    )
+
+
+@contextmanager
+def trouble(path: Path | str) -> Iterator[None]:
+    """Turns what the system says about the path into a RollbackError."""
+    try:
+        yield
+    except OSError as error:
+        hint = "the user that runs the daemon must be able to write there, and the disk must have room"
+        raise RollbackError(f"{path}: {error.strerror}", hint=hint) from error
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[int]:
+    """The directory by its descriptor. Raises RollbackError."""
+    with trouble(path):
+        directory = files.open_directory(path)
+    try:
+        yield directory
+    finally:
+        os.close(directory)

@@ -1,0 +1,65 @@
+"""Entries with fields for the journal (systemd's "Native Journal Protocol"), or plain lines where there is no journal.
+
+Knows the protocol and nothing of what is said. Small entries only: what does not fit into a datagram is a plain line.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+TYPE_CHECKING = False  # typing's own constant costs the import of typing
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SOCKET = "/run/systemd/journal/socket"
+STREAM = "JOURNAL_STREAM"
+"""Set by PID 1: which device and inode the standard error had that it connected to the journal (systemd.exec(5))."""
+
+
+class Voice:
+    """Speaks to the journal if standard error goes there, else to standard error.
+
+    Lines for a journal that reads standard error begin with their priority, as sd-daemon(3) has it.
+    """
+
+    def __init__(self, path: str = SOCKET, *, identifier: str) -> None:
+        self._identifier, self._path = identifier, path
+        self.in_journal = _leads_to_journal(2)
+        self._channel: socket.socket | None = None
+
+    def say(self, priority: int, message: str, fields: Mapping[str, str]) -> None:
+        """One entry. `fields` are in capitals; a plain line shows `message` only, so that must hold all that counts."""
+        if self.in_journal and self._send(priority, message, fields):
+            return
+        prefix = f"<{priority}>" if self.in_journal else ""
+        try:
+            os.write(2, "".join(f"{prefix}{line}\n" for line in message.split("\n")).encode(errors="replace"))
+        except OSError:
+            return  # whoever listened is gone, and there is nobody else to tell
+
+    def _send(self, priority: int, message: str, fields: Mapping[str, str]) -> bool:
+        told = {"MESSAGE": message, "PRIORITY": str(priority), "SYSLOG_IDENTIFIER": self._identifier, **fields}
+        try:
+            if self._channel is None:
+                self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
+                self._channel.setblocking(False)  # noqa: FBT003 - the call's own form
+            self._channel.sendto(b"".join(map(_encoded, told, told.values())), self._path)
+        except OSError:
+            return False  # it is restarted, or its queue is full: the line goes by standard error, which waits
+        return True
+
+
+def _encoded(name: str, value: str) -> bytes:
+    data = value.encode(errors="replace")
+    if b"\n" in data:  # a length of 64 bits, little-endian, then the bytes as they are
+        return name.encode() + b"\n" + len(data).to_bytes(8, "little") + data + b"\n"
+    return name.encode() + b"=" + data + b"\n"
+
+
+def _leads_to_journal(fd: int) -> bool:
+    try:
+        found = os.fstat(fd)
+    except OSError:
+        return False
+    return os.environ.get(STREAM) == f"{found.st_dev}:{found.st_ino}"

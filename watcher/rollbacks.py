@@ -1,0 +1,165 @@
+"""The daemon's eye on rollbacks: queues what was decided, reviews what nobody has claimed, and reports how they end.
+
+Knows the handover and which states are worth a look; decides nothing: all that it sees goes to the desk as an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from watcher.adapters.handover import Handover, RollbackError
+from watcher.adapters.log import log
+from watcher.clock import wall_clock
+from watcher.core.messages import QueueReviewed, QueueRollback, RollbackObserved, TransitionKind
+from watcher.core.names import ReleaseId
+from watcher.core.release import Release, RollbackState
+from watcher.core.state import Decision, State
+
+REVIEW_SECONDS = 30.0
+OBSERVE_SECONDS = 0.05
+RETRY_SECONDS = 5.0
+TAKEN_BACK = frozenset({RollbackState.HELD, RollbackState.NONE})
+_BUSY = frozenset({RollbackState.QUEUED, RollbackState.RUNNING})
+
+HandIn = Callable[[QueueReviewed | RollbackObserved], Awaitable[bool]]
+
+
+class Rollbacks:
+    """Two loops over the same handover: one looks at busy rollbacks often, the other reviews the queue now and then.
+
+    `state` is the adopted state; `hand_in` gives an event to the desk; `stop` is set at the end of the daemon;
+    `is_well` tells whether the last decision could be stored.
+    """
+
+    def __init__(
+        self,
+        handover: Handover,
+        *,
+        state: Callable[[], State],
+        hand_in: HandIn,
+        stop: asyncio.Event,
+        is_well: Callable[[], bool],
+    ) -> None:
+        self._handover = handover
+        self._state = state
+        self._hand_in = hand_in
+        self._stop = stop
+        self._is_well = is_well
+        self._due = asyncio.Event()
+        self._review_due = asyncio.Event()
+        self._withdrawn: set[ReleaseId] = set()
+        self._complaint = ""
+
+    def begin(self) -> None:
+        """Go on with what an earlier daemon has decided, and say which pauses there are."""
+        self._hold(self._state())
+        self._due.set()
+
+    def perform(self, decision: Decision) -> None:
+        """Act on what a decision says about rollbacks. Raises nothing: what fails is tried at the next review."""
+        if decision.pauses is not None:
+            self._hold(decision.state)
+            self._review_due.set()  # what is queued and not claimed is held now, not in half a minute
+        for command in decision.commands:
+            if isinstance(command, QueueRollback):
+                self._queue(decision.state.releases[command.release])
+        for transition in decision.transitions:
+            if transition.kind is TransitionKind.ROLLBACK and transition.after in TAKEN_BACK:
+                self._withdraw(transition.release)
+
+    def wake(self) -> None:
+        """The end of the daemon: nobody sleeps any longer."""
+        self._due.set()
+        self._review_due.set()
+
+    async def watch(self) -> None:
+        """Report how rollbacks go, until the end."""
+        while not self._stop.is_set():
+            await self._due.wait()
+            busy = self._with_rollback(_BUSY)
+            if not busy:
+                self._due.clear()
+                continue
+            await self._report(busy)
+            await _rest(OBSERVE_SECONDS if self._is_well() else RETRY_SECONDS, unless=self._stop)
+
+    async def review(self) -> None:
+        """Look at what is queued and not claimed, and at what may have been claimed while it was taken back."""
+        while not self._stop.is_set():
+            unclaimed = self._unclaimed(self._with_rollback(frozenset({RollbackState.QUEUED})))
+            if unclaimed:
+                disarmed = self._handover.is_disarmed
+                await self._hand_in(QueueReviewed(at=wall_clock(), unclaimed=unclaimed, disarmed=disarmed))
+            releases = self._state().releases
+            late = [releases[one] for one in self._withdrawn if one in releases]
+            self._withdrawn.clear()
+            await self._report([one for one in late if one.rollback.state in TAKEN_BACK])
+            self._review_due.clear()
+            await _rest(REVIEW_SECONDS, unless=self._review_due)
+
+    async def _report(self, releases: Iterable[Release]) -> None:
+        for observed in self._observed(releases):
+            await self._hand_in(observed)
+
+    def _queue(self, release: Release) -> None:
+        self._due.set()
+        try:
+            self._handover.queue(release)
+            if self._handover.is_disarmed:
+                self._review_due.set()
+        except RollbackError as error:  # it stays queued: the review tries again
+            _complain("rollback could not be started", error, release.id)
+
+    def _withdraw(self, release_id: ReleaseId | None) -> None:
+        """What is held or dropped must not lie in the queue: whoever reads it would run it."""
+        if release_id is None:
+            return
+        try:
+            self._handover.withdraw(release_id)
+        except RollbackError as error:
+            _complain("queue file could not be removed", error, release_id)
+        self._withdrawn.add(release_id)  # it may have been read the moment before
+
+    def _hold(self, state: State) -> None:
+        try:
+            self._handover.hold(state.pauses)
+        except RollbackError as error:
+            _complain("pauses could not be left for the dispatcher", error, None)
+
+    def _observed(self, releases: Iterable[Release]) -> list[RollbackObserved]:
+        try:
+            found = self._handover.observe(releases)
+        except RollbackError as error:  # looked at again in a moment
+            if error.message != self._complaint:
+                _complain("rollbacks can't be observed", error, None)
+            self._complaint = error.message
+            return []
+        self._complaint = ""
+        return found
+
+    def _unclaimed(self, queued: tuple[Release, ...]) -> tuple[ReleaseId, ...]:
+        if not queued:
+            return ()
+        try:
+            claimed = self._handover.claimed(one.id for one in queued)
+        except RollbackError as error:  # looked at again at the next review
+            _complain("rollback claims can't be read", error, None)
+            return ()
+        return tuple(one.id for one in queued if one.id not in claimed)
+
+    def _with_rollback(self, states: frozenset[RollbackState]) -> tuple[Release, ...]:
+        return tuple(one for one in self._state().releases.values() if one.rollback.state in states)
+
+
+def _complain(what: str, error: RollbackError, release_id: ReleaseId | None) -> None:
+    facts = {"why": error.message} if release_id is None else {"release": release_id, "why": error.message}
+    log.error(what, extra={"facts": facts})
+
+
+async def _rest(seconds: float, *, unless: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await unless.wait()
+    except TimeoutError:
+        return
