@@ -50,6 +50,14 @@ BELOW = {
     "watcher.adapters.rollback": ("watcher.core", "watcher.dispatch"),
     "watcher.adapters.dispatched": ("watcher.core", "watcher.dispatch"),
     "watcher.adapters.handover": ("watcher.core", "watcher.dispatch"),
+    # Looks at all of it from outside: reads configuration and journal, and asks systemd.
+    "watcher.doctor": (
+        "watcher.core",
+        "watcher.config",
+        "watcher.journal",
+        "watcher.adapters.systemd",
+        "watcher.paths",
+    ),
     "watcher.replay": ("watcher.core",),
     # Entries from a file through the daemon's own reading and judging: the parts put together, as in `watcher.daemon`.
     "watcher.scenario": ("watcher.core", "watcher.journal", "watcher.config", "watcher.replay"),

@@ -26,6 +26,7 @@ class MemoryFront:
     reason_not_stored: str | None = None
     config_problems: tuple[str, ...] = ()
     is_stopping: bool = False
+    journal: str = "/tmp/journal"
     notes: dict[ReleaseId, str] = field(default_factory=dict)
     records: dict[ReleaseId, Release] = field(default_factory=dict)
     asked: list[Event] = field(default_factory=list)
@@ -39,7 +40,7 @@ class MemoryFront:
     def facts(self) -> Facts:
         """Fixed facts."""
         return Facts(
-            version="0.1.0", config_hash="c0ffee", journal="/tmp/journal", reload_successful=True, reloaded_at=START
+            version="0.1.0", config_hash="c0ffee", journal=self.journal, reload_successful=True, reloaded_at=START
         )
 
     def trouble(self) -> str | None:

@@ -1,6 +1,6 @@
 """The daemon at a glance, for `watcher status`, `GET /api/v1/status` and the status page.
 
-Knows which facts are for everybody; the argv of a job's backup and check commands is for the control socket alone.
+Knows which facts are for everybody; a job's units and what is run at a registration are for the control socket alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from watcher.adapters.front import Front
 from watcher.adapters.standing import standings
 from watcher.core import counters
 from watcher.core.duration import SECOND, Usec, format_duration
-from watcher.core.policy import JobPolicy, ReleasePolicy
+from watcher.core.policy import JobPolicy
 from watcher.core.release import Release
 from watcher.core.shown import SCHEMA, shown_instant, shown_release
 from watcher.core.state import OPEN_PHASES, Pause, State
@@ -85,15 +85,17 @@ def _shown_job(state: State, policy: JobPolicy, now: Usec, *, for_deployers: boo
         "last_release": last,
         "phase": None if last is None or last not in state.releases else state.releases[last].phase,
     }
-    return {**shown, **_errands(policy.release)} if for_deployers else shown
+    return {**shown, **_errands(policy)} if for_deployers else shown
 
 
-def _errands(policy: ReleasePolicy) -> dict[str, Any]:
-    """What a release script runs before it registers; the check goes by the rollback command's user and time limit."""
-    plan = policy.rollback
+def _errands(policy: JobPolicy) -> dict[str, Any]:
+    """What a release script looks at and runs before it registers; the check as the user of the rollback command."""
+    release, options = policy.release, policy.journalctl
+    plan = release.rollback
     return {
-        "backup": list(policy.backup),
-        "backup_seconds": policy.backup_timeout / SECOND,
+        "units": [value for option, value in zip(options[::2], options[1::2], strict=True) if option == "-u"],
+        "backup": list(release.backup),
+        "backup_seconds": release.backup_timeout / SECOND,
         "check": [] if plan is None else list(plan.check),
         "check_user": None if plan is None else plan.user,
         "check_seconds": None if plan is None else plan.timeout / SECOND,

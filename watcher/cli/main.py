@@ -44,6 +44,7 @@ _VERBS = {
     "replay": "replay",
     "rules": "rules",
     "schema": "schema",
+    "doctor": "doctor",
     "completion": "completion",
 }
 """Each verb's file; only that one is loaded."""

@@ -20,6 +20,9 @@ WORDS, LINE = 300, 4000
 _ERROR_LINES = 200
 _GREEN, _YELLOW, _RED = "32", "33", "31"
 _COLOURS = {
+    "ok": _GREEN,
+    "error": _RED,
+    "warning": _YELLOW,
     "passed": _GREEN,
     "succeeded": _GREEN,
     "ready": _GREEN,

@@ -11,6 +11,7 @@ from watcher.cli.exits import UsageError
 from watcher.cli.inside import rollback_around
 from watcher.cli.output import LINE, Output, output_of
 from watcher.cli.reaching import address_of, client_of, query_of
+from watcher.cli.unit_losses import UnitLosses
 from watcher.core.text import shown
 
 
@@ -37,13 +38,20 @@ def register(args: argparse.Namespace, client: Client, output: Output) -> dict[s
         raise UsageError("a release needs a version", hint="give --version V, or --git DIR")
     if args.force and not (body["reason"] or "").strip():
         raise UsageError("--force needs a reason", hint="give --reason TEXT")
-    job = _job(client, args.job)
-    if (job.get("backup") or job.get("check")) and not _is_known(client, args.id):
-        from watcher.cli.errands import run_errands  # noqa: PLC0415 - starts processes: slow to load
+    known = client.read("/api/v1/status").json
+    job = known["jobs"].get(args.job, {})  # one that it does not know is the registration's to refuse
+    losses = UnitLosses(args.job, job.get("units", ()), known["journal"]["source"])
+    try:
+        if (job.get("backup") or job.get("check")) and not _is_known(client, args.id):
+            from watcher.cli.errands import run_errands  # noqa: PLC0415 - starts processes: slow to load
 
-        body |= run_errands(job, body, output)
-    body |= {"prepare": args.prepare or None, "force": args.force or None, "inside_rollback": rollback_around()}
-    found = client.change("/api/v1/releases", body).json
+            body |= run_errands(job, body, output)
+        body |= {"prepare": args.prepare or None, "force": args.force or None, "inside_rollback": rollback_around()}
+        found = client.change("/api/v1/releases", body).json
+        for warning in losses.warnings():
+            output.message(warning)
+    finally:
+        losses.drop()
     if found["mode_reason"] is not None:
         output.message(f"WARNING: {found['mode_reason']}")
     return found
@@ -72,13 +80,6 @@ def _last_version(client: Client, job: str) -> str | None:
     except RefusedError:
         return None  # the registration will say what is wrong with the job
     return found[0]["version"] if found else None
-
-
-def _job(client: Client, job: str) -> dict[str, Any]:
-    """What the daemon says of the job; one that it does not know is the registration's to refuse."""
-    known: dict[str, Any] = client.read("/api/v1/status").json["jobs"]
-    found: dict[str, Any] = known.get(job, {})
-    return found
 
 
 def _is_known(client: Client, release: str | None) -> bool:

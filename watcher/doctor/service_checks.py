@@ -1,0 +1,95 @@
+"""The installed units and the daemon: whether they are there, run, and answer; and that there is only one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from watcher.adapters import systemd
+from watcher.core.errors import WatcherError
+from watcher.doctor.finding import Finding, Weight, fine
+from watcher.doctor.scene import SERVICE, Scene
+
+DAEMON, UNITS = "daemon", "rollback units"
+PATH_UNIT = "release-watcher-rollback.path"
+DISPATCHER = "release-watcher-rollback.service"
+TEMPLATE = "release-watcher-rollback@.service"
+_INSTANCE = TEMPLATE.replace("@", "@watcher-check")
+
+
+def check_service(scene: Scene) -> Iterator[Finding]:
+    """Whether the units through which PID 1 runs rollbacks are ready. Raises SystemdError."""
+    if not scene.is_service:
+        return
+    shown = systemd.properties([PATH_UNIT, DISPATCHER, _INSTANCE], ["LoadState", "ActiveState", "Result", "LoadError"])
+    by_name = {unit["Id"]: unit for unit in shown}
+    found = [
+        Finding(
+            check=UNITS,
+            weight=Weight.ERROR,
+            what=f"{name}: can't be loaded ({unit.get('LoadState', 'unknown')})",
+            hint=f"systemctl daemon-reload && systemctl status {name}",
+        )
+        for asked, name in ((PATH_UNIT, PATH_UNIT), (DISPATCHER, DISPATCHER), (_INSTANCE, TEMPLATE))
+        if (unit := by_name.get(asked, {})).get("LoadState") != "loaded"
+    ]
+    path = by_name.get(PATH_UNIT, {})
+    if path.get("LoadState") == "loaded" and path.get("ActiveState") != "active":
+        what = f"{PATH_UNIT}: is not active ({path.get('Result', 'unknown')}), so no rollback is ever started"
+        hint = f"systemctl reset-failed {PATH_UNIT} {DISPATCHER}; systemctl enable --now {PATH_UNIT}"
+        weight = Weight.ERROR if scene.has_rollback else Weight.WARNING
+        found.append(Finding(check=UNITS, weight=weight, what=what, hint=hint))
+    yield from found or [fine(UNITS, "the queue is watched, dispatcher and template can be loaded")]
+
+
+def check_daemon(scene: Scene) -> Iterator[Finding]:
+    """Whether the daemon answers, is ready, and uses the configuration as it is."""
+    said = scene.daemon
+    if said is None:
+        return
+    if isinstance(said, WatcherError):
+        start = f"systemctl start {SERVICE}" if scene.is_service else said.hint
+        yield Finding(check=DAEMON, weight=Weight.ERROR, what=said.message, hint=start)
+        return
+    if not said["ready"]:
+        hint = f"journalctl -u {SERVICE} -n 20" if scene.is_service else "see what it prints"
+        yield Finding(check=DAEMON, weight=Weight.ERROR, what=f"is not ready: {said['trouble']}", hint=hint)
+    else:
+        yield fine(DAEMON, f"{scene.paths.socket} answers, and it is ready")
+    if not said["config"]["last_reload_successful"]:
+        what = "the last reload was refused, and the old configuration is in use"
+        yield Finding(check=DAEMON, weight=Weight.WARNING, what=what, hint="watcher check && watcher reload")
+    elif scene.settings is not None and said["config"]["hash"] != scene.settings.hash:
+        what = "the configuration was changed, and the daemon does not know it yet"
+        yield Finding(check=DAEMON, weight=Weight.WARNING, what=what, hint="watcher reload")
+    for pause in said["pauses"]:
+        job = pause["job"]
+        what = f"automatic rollbacks are paused by {pause['author']}: {pause['reason']}"
+        hint = f"watcher resume {job or ''}".rstrip()
+        yield Finding(check=DAEMON, weight=Weight.NOTE, what=what, hint=hint, job=job)
+
+
+def check_others(scene: Scene, proc: Path = Path("/proc")) -> Iterator[Finding]:  # noqa: ARG001 - every check has it
+    """Whether several daemons run: each of them would roll back."""
+    daemons = [number for number in map(str, _processes(proc)) if _is_daemon(proc / number)]
+    if len(daemons) > 1:
+        what = f"{len(daemons)} daemons run (processes {', '.join(daemons)}); each of them judges, and rolls back"
+        yield Finding(check=DAEMON, weight=Weight.WARNING, what=what, hint=f"ps -fp {','.join(daemons)}")
+
+
+def _processes(proc: Path) -> list[int]:
+    return sorted(int(name) for name in os.listdir(proc) if name.isdecimal())  # noqa: PTH208 - names are enough
+
+
+def _is_daemon(process: Path) -> bool:
+    """Whether it is `watcher … run …`, by the console script or as a module."""
+    try:
+        words = (process / "cmdline").read_bytes().split(b"\0")[:-1]
+    except OSError:
+        return False  # it has ended
+    for place, word in enumerate(words[:4]):
+        is_module = words[place - 1 : place] == [b"-m"] and word == b"watcher"
+        if is_module or word.rpartition(b"/")[1:] == (b"/", b"watcher"):
+            return b"run" in words[place + 1 :]
+    return False
