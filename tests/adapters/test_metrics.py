@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import subprocess
-
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.events import ERROR, JOB, OTHER_JOB, RELEASE, batch, configured, pause, person, policy, release, request
 from tests.parts.front import MemoryFront
+from tests.parts.prometheus import promtool
 from watcher.adapters.metrics import exposition, registry_of
 from watcher.core import counters
 from watcher.core.coverage import GapReason
@@ -57,10 +56,15 @@ def test_promtool_finds_nothing_to_say_about_them() -> None:
     """Names, types and help texts are as Prometheus wants them, with an open window as well."""
     front = MemoryFront()
     front.take(release())
-    done = subprocess.run(
-        ["promtool", "check", "metrics"], input=exposition(registry_of(front)), capture_output=True, check=False
-    )
-    assert (0, b"", b"") == (done.returncode, done.stdout, done.stderr)
+    assert (0, "") == promtool("check", "metrics", text=exposition(registry_of(front)))
+
+
+def test_ready_is_what_the_ready_page_says() -> None:
+    """For an alert that needs no second scrape."""
+    front = MemoryFront()
+    assert 1 == value(front, "watcher_ready")
+    front.reason_not_ready = "the journal can't be read"
+    assert 0 == value(front, "watcher_ready")
 
 
 def test_nothing_is_named_created() -> None:

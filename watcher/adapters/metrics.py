@@ -72,6 +72,12 @@ class StateCollector(Collector):
 def _daemon(front: Front) -> Iterator[Metric]:
     facts = front.facts()
     yield _gauge("watcher_build_info", "The version that runs.", {(facts.version,): 1.0}, ("version",))
+    yield _gauge(
+        "watcher_ready",
+        "1 while the journal is really being read and decisions can be stored, as /-/ready says.",
+        {(): float(front.trouble() is None)},
+        (),
+    )
     yield _gauge("watcher_config_info", "The configuration in use.", {(facts.config_hash,): 1.0}, ("hash",))
     yield _gauge(
         "watcher_config_last_reload_successful",
