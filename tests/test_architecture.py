@@ -60,6 +60,7 @@ BELOW = {
     ),
     "watcher.replay": ("watcher.core",),
     # Entries from a file through the daemon's own reading and judging: the parts put together, as in `watcher.daemon`.
+    "watcher.matching": ("watcher.core", "watcher.journal"),
     "watcher.scenario": ("watcher.core", "watcher.journal", "watcher.config", "watcher.replay"),
     "watcher.desk": ("watcher.core", "watcher.adapters"),
     "watcher.notebook": ("watcher.core", "watcher.adapters", "watcher.journal"),

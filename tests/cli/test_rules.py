@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from tests.parts.journals import START, exported, write_journal
 from tests.parts.verbs import COMMAND, Said, surroundings
 
 CONFIG = """version: 1
@@ -183,3 +184,114 @@ def test_a_scenario_that_cant_be_used(site: Path) -> None:
     assert "can't be read: No such file or directory" == said.json["scenarios"][0]["problems"][0]["message"]
     good = said.json["scenarios"][1]
     assert ("failed", "1m", {"gives-up": 2}) == (good["verdict"], good["failed_at"], good["matches"])
+
+
+# ------------------------------------------------------------------------------------------------------------- match
+
+LINES = b"""fine 1
+giving up
+giving up (dry)
+rows lost
+took 7 s
+belt 3 jammed
+belt 4 jammed
+odd \x1b[2J thing
+"""
+
+
+def test_match_of_lines(site: Path) -> None:
+    """Hits by rule with a sample each, hostile text escaped."""
+    said = watcher("rules", "match", "--job", "import", at=site, given=LINES + b"giving up \x1b[2J\n")
+    expected = [
+        "9 entries: 3 match, 6 match no rule",
+        "      2  error     import/gives-up",
+        "         giving up",
+        "      1  warning   ours/slow",
+        "         took 7 s",
+    ]
+    assert (0, "", expected) == (said.code, said.err, said.out.splitlines())
+
+
+def test_match_leaves_over_what_can_be_pasted(site: Path) -> None:
+    """Kinds that look bad come first, each with a rule; the whole is a pack with `--as-pack`."""
+    (site / "app.log").write_bytes(LINES)
+    said = watcher("rules", "match", "--job", "import", "--unmatched", "app.log", at=site)
+    assert "\n# 2 x belt <num> jammed\n  - name: belt-jammed\n    match: '^belt \\d+ jammed'\n" in said.out
+    assert said.out.index("belt <num> jammed") < said.out.index("fine <num>")
+    assert "\x1b" not in said.out
+    pack = watcher("rules", "match", "--job", "import", "--as-pack", "belts", "app.log", at=site)
+    (site / "rules.d/belts.yaml").write_text(pack.out)
+    assert "rules.d/belts.yaml: ok, 3 rules\n" == watcher("check", "rules.d/belts.yaml", at=site, config=False).out
+    again = watcher("rules", "match", "--pack", "belts", "-o", "json", "app.log", at=site).json
+    assert [("belt-jammed", 2), ("giving-up-dry", 1), ("rows-lost", 1)] == [
+        (one["name"], one["count"]) for one in again["rules"]
+    ]
+
+
+def test_match_in_json(site: Path) -> None:
+    """Everything, with the texts as they are."""
+    said = watcher("rules", "match", "--job", "import", "--unmatched", "-o", "json", at=site, given=LINES)
+    report = said.json
+    keys = ("schema", "entries", "matched", "joined", "counted_before", "unmatched")
+    assert (1, 8, 2, 0, 0, 6) == tuple(report[key] for key in keys)
+    assert {"complete": True, "gaps": []} == report["coverage"]
+    odd = next(kind for kind in report["kinds"] if kind["template"].startswith("odd"))
+    assert "odd \x1b[2J thing" == odd["samples"][0]["message"]
+    assert ("info", 1, 6) == (odd["looks_like"], odd["count"], odd["priority"])
+
+
+def test_match_in_the_journal(site: Path) -> None:
+    """By the job's units or by units that are named, in a range of time; only entries of theirs are looked at."""
+    sender = {"_SYSTEMD_UNIT": "import.service", "_PID": "7", "_UID": "9", "PRIORITY": "6"}
+    lines = [{"MESSAGE": line.decode(), **sender} for line in LINES.splitlines()[:6]]
+    others = [{"MESSAGE": "giving up", **sender, "_SYSTEMD_UNIT": "other.service"}]
+    write_journal(site / "journal", [*lines, *others])
+    (site / "watcher.yaml").write_text(CONFIG + "journal: {directory: journal}\n")
+    begun = f"@{START // 10**6}"
+    of_job = watcher("rules", "match", "--job", "import", "--since", begun, at=site)
+    assert of_job.out.startswith("6 entries: 2 match, 4 match no rule\n      1  error     import/gives-up\n")
+    assert "         2023-11-14T22:13:20Z  giving up\n" in of_job.out
+    named = ("rules", "match", "--pack", "ours", "-o", "json", "--since", begun)
+    assert 1 == watcher(*named, "-u", "other.service", at=site).json["entries"]
+    assert 7 == watcher(*named, at=site).json["entries"]
+    assert 0 == watcher(*named, "--until", f"@{START // 10**6}.000001", "-u", "other.service", at=site).json["entries"]
+
+
+def test_match_of_a_recording(site: Path) -> None:
+    """What `journalctl -o export` printed is read with all of its fields."""
+    export = b"".join(
+        exported({"__REALTIME_TIMESTAMP": 7, "MESSAGE": "x", "UNIT": "import.service", **one})
+        for one in (
+            {"_PID": "1", "MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c"},
+            {"_PID": "2", "MESSAGE_ID": "d9b373ed55a64feb8242e02dbe79a49c", "_SYSTEMD_UNIT": "import.service"},
+        )
+    )
+    report = watcher("rules", "match", "--job", "import", "-o", "json", at=site, given=export).json
+    assert (2, [("unit-failed", 1)]) == (report["entries"], [(one["name"], one["count"]) for one in report["rules"]])
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("app.log", "--since", "-1d"), "--since is for the journal, and app.log is a file"),
+        (("none.log",), "none.log: can't be read: No such file or directory"),
+        (("--job", "import", "-u", "a"), "--job brings its own units"),
+        (("--as-pack", "../x"), "'../x' is not a name for a pack"),
+        (("--as-pack", "x"), "nothing that no rule knows looks like an error"),
+        (("--since", "-1h", "--until", "-2h"), "--until is not after --since"),
+        (("--samples", "-1"), "'-1' is not a whole number"),
+        (("a", "b"), "one file at a time"),
+    ],
+)
+def test_match_asked_wrongly(site: Path, words: tuple[str, ...], message: str) -> None:
+    """Exit 64, with the way out."""
+    said = watcher("rules", "match", *words, at=site, given=b"fine\n")
+    assert 64 == said.code
+    assert message in said.err
+
+
+def test_match_of_pasted_journalctl_output_is_hinted_at(site: Path) -> None:
+    """Its prefix hides messages from rules that begin with ^."""
+    line = b"Nov 24 22:00:01 host import[7]: row 7 stored\n"
+    said = watcher("rules", "match", at=site, given=line * 3)
+    assert "use -o cat" in said.err

@@ -35,6 +35,7 @@ _BY_NAME = {
     "InstantError": USAGE,
     "ReplayError": USAGE,
     "CatalogError": USAGE,
+    "RecordedError": USAGE,
 }
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from watcher.cli.progress import Progress
 from watcher.core.errors import WatcherError
 from watcher.paths import Paths
 
@@ -21,7 +21,6 @@ _EXAMPLES = """examples:
                                                                       and judge a release of that instant
 Nothing is stored and nothing is acted on; no daemon is needed.
 """
-_PROGRESS_SECONDS = 0.2
 
 
 class ReplayError(WatcherError):
@@ -72,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     replay = Replay(policy=settings.policies[JobName(args.job)], release_at=release_at)
     replay.begin(since)
-    progress = _Progress(since, until)
+    progress = Progress(since, until)
     for reading in read_extent(source, (job,), since=since, until=until):
         replay.read(reading.taken_in(reading.read_until))
         progress.show(reading.entries, reading.read_until)
@@ -129,26 +128,3 @@ def _in_words(report: dict[str, Any]) -> str:
         lines.append(f"verdict: {report['verdict']}" + (f" at {report['failed_at']}" if report["failed_at"] else ""))
         lines += [f"  {reason}" for reason in report["reasons"]]
     return "\n".join(lines)
-
-
-class _Progress:
-    """One line on a terminal that says how far the range is read; silent elsewhere."""
-
-    def __init__(self, since: Usec, until: Usec) -> None:
-        self._since, self._span = since, until - since
-        self._entries, self._shown_at = 0, 0.0
-        self._is_on = sys.stderr.isatty()
-
-    def show(self, entries: int, read_until: Usec) -> None:
-        """`entries` more were read, and everything before `read_until` was."""
-        self._entries += entries
-        now = time.perf_counter()
-        if self._is_on and now - self._shown_at >= _PROGRESS_SECONDS:
-            self._shown_at = now
-            done = min(max((read_until - self._since) / self._span, 0.0), 1.0)
-            print(f"\r{done:6.1%}  {self._entries} entries read", end="", file=sys.stderr, flush=True)  # noqa: T201
-
-    def end(self) -> None:
-        """Take the line away."""
-        if self._is_on:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)  # noqa: T201 - the terminal's line

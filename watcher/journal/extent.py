@@ -7,15 +7,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from systemd._reader import _Reader
+
 from watcher.core.duration import Usec
 from watcher.core.rule import WatchedJob
 from watcher.journal.follow import Follower
+from watcher.journal.opening import MakeReader
 from watcher.journal.reading import Reading
 from watcher.journal.source import Source
 
 
 def read_extent(
-    source: Source, jobs: Sequence[WatchedJob], *, since: Usec, until: Usec | None = None
+    source: Source,
+    jobs: Sequence[WatchedJob],
+    *,
+    since: Usec,
+    until: Usec | None = None,
+    make: MakeReader = _Reader,
 ) -> Iterator[Reading]:
     """The entries from the first one at or past `since` up to, not with, the next one at or past `until`.
 
@@ -23,7 +31,7 @@ def read_extent(
     that was set back within a batch isn't noticed. The last reading holds no entry. Each tells how far one is.
     Raises JournalError: it can't be read, or not on; and the scanner's errors for bad patterns.
     """
-    follower = Follower(source, jobs, since=since, until=until)
+    follower = Follower(source, jobs, since=since, until=until, make=make)
     try:
         while True:
             reading = follower.step()

@@ -1,0 +1,277 @@
+"""`watcher rules match`: lines, recorded entries or the journal against rules, and what no rule knows."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from watcher.cli.choosing import catalog_of
+from watcher.cli.exits import UsageError
+from watcher.cli.instants import parse_instant
+from watcher.cli.output import LINE, output_of
+from watcher.cli.progress import Progress
+from watcher.clock import wall_clock
+from watcher.config.catalog import Catalog, KnownRule
+from watcher.config.suggested_rule import SuggestedRule, as_pack, suggest_rule
+from watcher.core.names import RuleName, is_safe_name
+from watcher.core.rule import Rule, WatchedJob
+from watcher.core.severity import Severity
+from watcher.core.shown import shown_coverage, shown_instant
+from watcher.core.suspicion import guessed_severity
+from watcher.core.text import shown
+from watcher.journal.recorded import Form, read_recorded
+from watcher.journal.source import Source
+from watcher.matching import Kind, Matching, Sample, job_for, match_journal, match_recorded, rules_for_lines
+
+_SAMPLE, _TEMPLATE = 160, 160
+_SINCE = "-1d"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Match, and print what came of it."""
+    _check(args)
+    catalog = catalog_of(args, every_pack=True)
+    known = {_label(one): one for one in catalog.rules if args.job is None or args.job in one.jobs}
+    rules = tuple(replace(one.rule, name=RuleName(label)) for label, one in known.items())
+    is_journal = bool(args.units or args.identifiers or args.since or args.until)
+    if is_journal:
+        matching, form = _match_journal(args, catalog, rules), None
+    else:
+        matching, form = _match_stream(args, catalog, rules)
+    output = output_of(args)
+    if form is Form.LINES and _is_short_form(matching):
+        output.message("these lines look like `journalctl`'s short form; rules see the message alone: use -o cat")
+    kinds = _ranked(matching, args.limit, taken={str(one.rule.name) for one in catalog.rules})
+    if args.as_pack is not None:
+        rules_made = [rule for (_, severity), rule in kinds if rule is not None and severity is not Severity.INFO]
+        if not rules_made:
+            raise UsageError("nothing that no rule knows looks like an error", hint="--unmatched shows what there is")
+        output.data(_report(matching, known, kinds, args), [_pack(args.as_pack, rules_made)])
+        return 0
+    has_times = form is not Form.LINES
+    lines = _in_words(matching, known, args, has_times=has_times)
+    if args.unmatched:
+        lines += _unmatched_in_words(matching, kinds, has_times=has_times)
+    output.data(_report(matching, known, kinds, args), lines)
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    asked = [f"--{one}" for one in ("unit", "identifier", "since", "until") if getattr(args, _ATTRIBUTES.get(one, one))]
+    if args.files and asked:
+        raise UsageError(f"{asked[0]} is for the journal, and {args.files[0]} is a file", hint="give one of them")
+    if args.job is not None and (args.units or args.identifiers):
+        raise UsageError("--job brings its own units", hint="leave --unit and --identifier out")
+    if args.as_pack is not None and not is_safe_name(args.as_pack):
+        raise UsageError(f"{args.as_pack!a} is not a name for a pack", hint="letters, digits, dots, dashes and _")
+    if not args.files and not asked and sys.stdin.isatty():
+        raise UsageError(
+            "there is nothing to match", hint="give a FILE, lines on standard input, or --since for the journal"
+        )
+
+
+_ATTRIBUTES = {"unit": "units", "identifier": "identifiers"}
+
+
+def _label(known: KnownRule) -> str:
+    return known.full_name
+
+
+# ----------------------------------------------------------------------------------------------------- reading
+
+
+def _match_journal(args: argparse.Namespace, catalog: Catalog, rules: Sequence[Rule]) -> Matching:
+    now = wall_clock()
+    since = parse_instant(args.since or _SINCE, now)
+    until = now if args.until is None else parse_instant(args.until, now)
+    if until <= since:
+        raise UsageError("--until is not after --since", hint="give the earlier instant to --since")
+    settings = catalog.settings
+    directory = None if settings is None or settings.journal_directory is None else str(settings.journal_directory)
+    if args.directory is not None:
+        directory = str(args.directory)
+    source = Source(directory=directory, namespace=None if settings is None else settings.journal_namespace)
+    progress = Progress(since, until)
+    matching = match_journal(
+        _job(args, catalog, rules),
+        source,
+        since=since,
+        until=until,
+        seen=lambda reading: progress.show(reading.entries, reading.read_until),
+    )
+    progress.end()
+    return matching
+
+
+def _match_stream(args: argparse.Namespace, catalog: Catalog, rules: Sequence[Rule]) -> tuple[Matching, Form]:
+    if len(args.files) > 1:
+        raise UsageError("one file at a time", hint="cat them: cat FILES | watcher rules match")
+    name = str(args.files[0]) if args.files and args.files[0] != Path("-") else "standard input"
+    with _opened(args.files) as stream:
+        recorded = read_recorded(stream, name)
+        if recorded.form is Form.LINES:
+            job = job_for(rules_for_lines(rules), units=["lines.service"])
+        else:
+            job = _job(args, catalog, rules)
+        return match_recorded(job, recorded.entries), recorded.form
+
+
+def _opened(files: Sequence[Path]) -> IO[bytes]:
+    if not files or files[0] == Path("-"):
+        return sys.stdin.buffer
+    try:
+        return files[0].open("rb")
+    except OSError as error:
+        raise UsageError(f"{files[0]}: can't be read: {error.strerror}", hint="give another FILE, or -") from error
+
+
+def _job(args: argparse.Namespace, catalog: Catalog, rules: Sequence[Rule]) -> WatchedJob:
+    """The configured job, or one of the units that are asked for; without any, all entries."""
+    if args.job is not None and catalog.settings is not None:
+        job = next(one for one in catalog.settings.jobs if one.name == args.job)
+        return replace(job, rules=tuple(rules))
+    units = args.units or ([] if args.identifiers else ["*"])
+    return job_for(rules, units=units, identifiers=args.identifiers)
+
+
+def _is_short_form(matching: Matching) -> bool:
+    """Whether most of what no rule knows begins as in `Nov 24 22:00:01 host unit[1]: `."""
+    texts = [sample.text for kind in matching.kinds.values() for sample in kind.samples]
+    return bool(texts) and 2 * sum(map(_has_prefix, texts)) > len(texts)
+
+
+def _has_prefix(text: str) -> bool:
+    words = text.split(" ", 5)
+    return words[0] in _MONTHS and len(words) > 4 and words[2].count(":") == 2 and "]: " in text[:200]  # noqa: PLR2004 - its parts
+
+
+# ------------------------------------------------------------------------------------------------------- kinds
+
+
+def _ranked(
+    matching: Matching, limit: int, *, taken: set[str]
+) -> list[tuple[tuple[Kind, Severity], SuggestedRule | None]]:
+    """The kinds of lines that no rule knows, those that look bad first, each with a rule for it if one can be made."""
+    judged = [(kind, guessed_severity(kind.samples[0].text, kind.priority)) for kind in matching.kinds.values()]
+    order = {severity: rank for rank, severity in enumerate(Severity)}
+    judged.sort(key=lambda one: (order[one[1]], -one[0].count))
+    ranked: list[tuple[tuple[Kind, Severity], SuggestedRule | None]] = []
+    for kind, severity in judged[:limit]:
+        others = [other.samples[0].text for other, level in judged if level is Severity.INFO and other is not kind]
+        texts = [sample.text for sample in kind.samples]
+        rule = suggest_rule(kind.template, texts, severity, taken=taken, others=others[:_OTHERS])
+        if rule is not None:
+            taken = taken | {rule.name}
+        ranked.append(((kind, severity), rule))
+    return ranked
+
+
+_OTHERS = 50
+"""Healthy lines among which a near miss is looked for."""
+
+
+# ------------------------------------------------------------------------------------------------------- output
+
+
+def _report(
+    matching: Matching,
+    known: dict[str, KnownRule],
+    kinds: list[tuple[tuple[Kind, Severity], SuggestedRule | None]],
+    args: argparse.Namespace,
+) -> dict[str, Any]:
+    report: dict[str, Any] = {
+        "schema": 1,
+        "entries": matching.entries,
+        "matched": matching.matched,
+        "joined": matching.joined,
+        "counted_before": matching.again,
+        "unmatched": matching.unmatched,
+        "coverage": shown_coverage(matching.gaps),
+        "rules": [
+            {
+                "name": known[label].rule.name,
+                "pack": known[label].rule.pack or None,
+                "severity": known[label].rule.severity,
+                "count": hits.count,
+                "samples": [_sample_json(one) for one in hits.samples[: args.samples]],
+            }
+            for label, hits in _by_count(matching)
+        ],
+    }
+    if args.unmatched or args.as_pack is not None:
+        report["kinds"] = [
+            {
+                "template": kind.template,
+                "count": kind.count,
+                "looks_like": severity,
+                "priority": kind.priority,
+                "samples": [_sample_json(one) for one in kind.samples[: args.samples]],
+                "rule": None if rule is None else {"name": rule.name, "match": rule.match, "yaml": rule.yaml},
+            }
+            for (kind, severity), rule in kinds
+        ]
+        report["kinds_left_out"] = len(matching.kinds) - len(kinds) + bool(matching.other_kinds)
+    return report
+
+
+def _sample_json(sample: Sample) -> dict[str, Any]:
+    return {"at": shown_instant(sample.at), "message": sample.text}
+
+
+def _by_count(matching: Matching) -> list[tuple[str, Any]]:
+    return sorted(matching.hits.items(), key=lambda one: (-one[1].count, one[0]))
+
+
+def _in_words(
+    matching: Matching, known: dict[str, KnownRule], args: argparse.Namespace, *, has_times: bool
+) -> list[str]:
+    parts = [f"{matching.matched} match"]
+    parts += [f"{matching.joined} are joined to them"] if matching.joined else []
+    parts += [f"{matching.again} tell of a run that is counted"] if matching.again else []
+    parts.append(f"{matching.unmatched} match no rule")
+    lines = [f"{matching.entries} entr{'y' if matching.entries == 1 else 'ies'}: {', '.join(parts)}"]
+    if matching.gaps:
+        lines.append(f"{len(matching.gaps)} gaps: the counts are a lower bound")
+    for label, hits in _by_count(matching):
+        lines.append(f"{hits.count:>7}  {known[label].rule.severity:<8}  {label}")
+        lines += [_sample_line(one, has_times=has_times) for one in hits.samples[: args.samples]]
+    return lines
+
+
+def _sample_line(sample: Sample, *, has_times: bool) -> str:
+    at = f"{(shown_instant(sample.at) or '')[:19]}Z  " if has_times else ""
+    return f"{'':9}{at}{shown(sample.text, limit=_SAMPLE)}"
+
+
+def _unmatched_in_words(
+    matching: Matching, kinds: list[tuple[tuple[Kind, Severity], SuggestedRule | None]], *, has_times: bool
+) -> list[str]:
+    if not kinds:
+        return []
+    lines = [
+        "",
+        "What no rule knows, by kind; to watch for one, put its rule under `rules:` and mend name and severity:",
+    ]
+    for (kind, _), rule in kinds:
+        lines += ["", f"# {kind.count} x {shown(kind.template, limit=_TEMPLATE)}"]
+        if has_times:
+            lines.append(f"# first {(shown_instant(kind.samples[0].at) or '')[:19]}Z")
+        lines += ["# too little in common for a rule"] if rule is None else list(_safe_yaml(rule))
+    left = len(matching.kinds) - len(kinds)
+    if left or matching.other_kinds:
+        lines += ["", f"# {left}{'+' if matching.other_kinds else ''} more kinds: --limit shows more"]
+    return lines
+
+
+def _safe_yaml(rule: SuggestedRule) -> Iterator[str]:
+    """Its text is printable already: whatever isn't stands in escapes that YAML reads back."""
+    yield from (shown(f"  {line}", limit=LINE) for line in rule.yaml.splitlines())
+
+
+def _pack(name: str, rules: Sequence[SuggestedRule]) -> str:
+    return as_pack(name, "suggested by `watcher rules match`: mend names and severities", rules).rstrip("\n")

@@ -1,0 +1,35 @@
+"""How bad an unknown line looks: a first guess for a person who is about to write a rule. Nothing is judged by it."""
+
+from __future__ import annotations
+
+from watcher.core.severity import Severity
+
+_SEARCHED = 1024
+_WORDS = (
+    (Severity.CRITICAL, ("fatal", "panic", "critical", "emerg", "segfault", "out of memory", "corrupt", "data loss")),
+    (
+        Severity.ERROR,
+        (
+            "error", "fail", "exception", "cannot", "can't", "can not", "could not", "couldn't", "unable", "refused",
+            "denied", "timeout", "timed out", "abort", "giving up", "gave up", "invalid", "unexpected", "crash",
+            "killed", "lost", "broken", "unreachable", "no such", "not found", "traceback", "jammed", "stuck",
+            "rejected",
+        ),
+    ),
+    (Severity.WARNING, ("warn", "retry", "retrying", "deprecated", "slow", "late", "missing", "skipp", "again")),
+)  # fmt: skip
+_BY_PRIORITY = {
+    0: Severity.CRITICAL,
+    1: Severity.CRITICAL,
+    2: Severity.CRITICAL,
+    3: Severity.ERROR,
+    4: Severity.WARNING,
+}
+
+
+def guessed_severity(text: str, priority: int | None) -> Severity:
+    """The worse of what the PRIORITY says (None: unknown) and what words stand in the text."""
+    lowered = text[:_SEARCHED].lower()
+    by_words = next((severity for severity, words in _WORDS if any(map(lowered.__contains__, words))), Severity.INFO)
+    by_priority = Severity.INFO if priority is None else _BY_PRIORITY.get(priority, Severity.INFO)
+    return by_words if by_words.at_least(by_priority) else by_priority
