@@ -32,6 +32,7 @@ JOB = """\
       fail_when:
         - matches: {{rule: broken, count: 1}}
       rollback: {{command: [/bin/true], timeout: 20s}}
+rollbacks_per_hour: 1000000
 """
 
 

@@ -27,7 +27,15 @@ from watcher.core.messages import (
     SettingsLoaded,
 )
 from watcher.core.names import JobName, ReleaseId, RuleName
-from watcher.core.policy import JobPolicy, MatchThreshold, Mode, ReleasePolicy, RollbackPlan
+from watcher.core.policy import (
+    ROLLBACKS_PER_HOUR,
+    JobPolicy,
+    MatchThreshold,
+    Mode,
+    ReleasePolicy,
+    RollbackPlan,
+    SharedCause,
+)
 from watcher.core.release import Release, ReleaseRequest, RollbackState
 from watcher.core.severity import Severity
 from watcher.core.state import State
@@ -72,6 +80,7 @@ class Terms(TypedDict, total=False):
     command: tuple[str, ...]
     unjudged: tuple[str, ...]
     trusted: bool
+    shared_cause: SharedCause
     owner: str
     rules_hash: str
 
@@ -98,6 +107,7 @@ def policy(**terms: Unpack[Terms]) -> JobPolicy:
             rollback=RollbackPlan(command=command, timeout=MINUTE) if command else None,
             unjudged=terms.get("unjudged", ()),
             trusted=terms.get("trusted", True),
+            shared_cause=terms.get("shared_cause", SharedCause.HOLD),
         ),
         journalctl=("-u", "import.service"),
     )
@@ -113,9 +123,9 @@ def peaks(release: Release) -> tuple[float, ...]:
     return tuple(standing(count).count for count in release.trial.counts)
 
 
-def configured(*policies: JobPolicy) -> State:
+def configured(*policies: JobPolicy, budget: int = ROLLBACKS_PER_HOUR) -> State:
     """The state right after a start with these jobs, long before `START`."""
-    return decide(State(), settings(*policies, at="-1d")).state
+    return decide(State(), settings(*policies, at="-1d", budget=budget)).state
 
 
 def watching(**terms: Unpack[Terms]) -> State:
@@ -126,9 +136,9 @@ def watching(**terms: Unpack[Terms]) -> State:
 # --------------------------------------------------------------------------------------------------------- events
 
 
-def settings(*policies: JobPolicy, at: Instant = "0s") -> SettingsLoaded:
-    """A configuration of exactly these jobs takes effect."""
-    return SettingsLoaded(at=instant(at), policies={one.name: one for one in policies})
+def settings(*policies: JobPolicy, at: Instant = "0s", budget: int = ROLLBACKS_PER_HOUR) -> SettingsLoaded:
+    """A configuration of exactly these jobs takes effect; `budget` is how many rollbacks the host may start an hour."""
+    return SettingsLoaded(at=instant(at), policies={one.name: one for one in policies}, rollbacks_per_hour=budget)
 
 
 def request(job: JobName = JOB, *, version: str = "2.0") -> ReleaseRequest:
@@ -154,7 +164,7 @@ def match(at: Instant, *rules: RuleName, job: JobName = JOB) -> Match:
     fired = rules or (ERROR,)
     worst = next(severity for severity in Severity if severity in {RULES.get(rule) for rule in fired})
     when = instant(at)
-    return Match(job=job, rules=fired, severity=worst, at=when, cursor=f"cursor-{when}")
+    return Match(job=job, rules=fired, severity=worst, at=when, cursor=f"cursor-{job}-{when}")
 
 
 def gap(

@@ -131,7 +131,7 @@ class Daemon:
 
     def _begin(self) -> None:
         """Before anything runs: adopt the configuration, say what was lost, go on with rollbacks that were queued."""
-        self._desk.take(SettingsLoaded(at=wall_clock(), policies=self._settings.policies))
+        self._desk.take(_loaded(self._settings))
         if self._store.lost is not None:
             log.error("state was lost", extra={"facts": {"why": self._store.lost}})
             reason = f"the state was lost ({self._store.lost}); `watcher resume` says that you know"
@@ -263,7 +263,7 @@ class Daemon:
                 problems=tuple(map(str, error.problems)),
                 hint="mend it, try it with `watcher check`, then reload again",
             ) from error
-        await self._desk.ask(SettingsLoaded(at=wall_clock(), policies=settings.policies))
+        await self._desk.ask(_loaded(settings))
         self._settings = settings
         await self._supervisor.replace(_plan(settings))
         self._reload_successful, self._reloaded_at = True, wall_clock()
@@ -314,6 +314,11 @@ def _source(settings: Settings) -> Source:
 
 def _directory(settings: Settings) -> str | None:
     return None if settings.journal_directory is None else str(settings.journal_directory)
+
+
+def _loaded(settings: Settings) -> SettingsLoaded:
+    limit = settings.rollbacks_per_hour
+    return SettingsLoaded(at=wall_clock(), policies=settings.policies, rollbacks_per_hour=limit)
 
 
 def _plan(settings: Settings) -> Plan:

@@ -19,6 +19,7 @@ from tests.events import (
     release,
     request,
     resume,
+    reviewed,
     watching,
 )
 from tests.playbook import expect, play
@@ -26,8 +27,10 @@ from watcher.core import counters
 from watcher.core.duration import Usec
 from watcher.core.ending import ROLLBACK_DEADLINE
 from watcher.core.messages import Judgement, QueueRollback, WriteNote
-from watcher.core.policy import Mode
+from watcher.core.names import JobName, ReleaseId
+from watcher.core.policy import Mode, SharedCause
 from watcher.core.release import Phase, RollbackState
+from watcher.core.state import State
 
 CRASH = batch(errors=1, at="10s")
 
@@ -129,3 +132,47 @@ def test_the_next_release_of_the_job_is_judged_anew() -> None:
     story = play(watching(limit=2), batch(errors=2, at="1s"), release(request(version="2.1"), fresh_id=NEXT, at="1m"))
     again = play(story.state, batch(errors=1, at="61s"), batch(errors=1, at="62s"))
     assert [[], [WriteNote(NEXT), QueueRollback(NEXT)]] == again.commands
+
+
+# ------------------------------------------------------------------------------------------------------- the budget
+
+
+def _fleet(count: int, *, budget: int) -> tuple[State, list[ReleaseId]]:
+    """So many jobs, each with a release that one error fails."""
+    names = [JobName(f"job-{number}") for number in range(count)]
+    begin = configured(*(policy(job=name, limit=1, shared_cause=SharedCause.IGNORE) for name in names), budget=budget)
+    ids = [ReleaseId(f"{name}-1") for name in names]
+    story = play(begin, *(release(request(name), fresh_id=one) for name, one in zip(names, ids, strict=True)))
+    return story.state, ids
+
+
+def test_the_host_starts_no_more_rollbacks_an_hour_than_it_may() -> None:
+    """The third one is held with the numbers; an hour after the first there is room again."""
+    begin, ids = _fleet(4, budget=2)
+    failing = [batch(errors=1, at=f"{second}s", job=JobName(f"job-{second}")) for second in (0, 1, 2)]
+    story = play(begin, *failing)
+    states = [story.of(one).rollback for one in ids[:3]]
+    assert [RollbackState.QUEUED, RollbackState.QUEUED, RollbackState.HELD] == states
+    limit = "2 rollbacks were started on this host in 1h, limit 2: a person decides"
+    assert limit == story.of(ids[2]).rollback_reason
+    ordered = play(story.state, person(Judgement.ROLLBACK, ids[2], at="3s"))
+    assert RollbackState.QUEUED is ordered.of(ids[2]).rollback
+    extended = play(begin, *failing[:1], person(Judgement.EXTEND, ids[3], at="1s", by="2h"))
+    later = play(extended.state, batch(errors=1, at="1h1s", job=JobName("job-3")))
+    assert RollbackState.QUEUED is later.of(ids[3]).rollback
+
+
+def test_what_a_person_ordered_counts_but_is_never_held_by_it() -> None:
+    """Somebody is at work already: the daemon joins in less."""
+    begin, ids = _fleet(2, budget=1)
+    story = play(begin, person(Judgement.ROLLBACK, ids[0], at="1s"), batch(errors=1, at="2s", job=JobName("job-1")))
+    assert [RollbackState.QUEUED, RollbackState.HELD] == [story.of(one).rollback for one in ids]
+
+
+def test_a_rollback_that_is_handed_over_again_counts_once() -> None:
+    """A review starts nothing new."""
+    begin, ids = _fleet(2, budget=2)
+    story = play(
+        begin, batch(errors=1, at="1s", job=JobName("job-0")), reviewed(ids[0], at="2s"), reviewed(ids[0], at="3s")
+    )
+    assert 1 == len(story.state.rollbacks)

@@ -65,7 +65,7 @@ def test_every_series_exists_from_the_start() -> None:
     story = play(begin, settings(policy()))
     assert 41 == story.counter(counters.ENTRIES, JOB)
     assert 0 == story.counter(counters.MATCHES, JOB, ERROR, "error")
-    assert not story.decisions[0].is_durable
+    assert {} == story.decisions[0].counted
 
 
 def test_a_reload_keeps_what_was_counted() -> None:

@@ -258,7 +258,7 @@ def test_a_record_is_bounded_whatever_is_logged() -> None:
     record = story.last.record.trial
     assert (SIGHTINGS_KEPT, GAPS_KEPT) == (len(record.sightings), len(record.gaps))
     assert (((HELLO, 800),), 100) == (record.matches, story.counter(counters.GAPS, "missing"))
-    assert [f"cursor-{instant(f'{second}s')}" for second in range(SIGHTINGS_KEPT)] == [
+    assert [f"cursor-{JOB}-{instant(f'{second}s')}" for second in range(SIGHTINGS_KEPT)] == [
         one.cursor for one in record.sightings
     ]
 

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from tests.events import (
     JOB,
+    NEXT,
     OTHER_JOB,
     START,
     batch,
@@ -54,9 +55,16 @@ from watcher.core.messages import (
     TransitionKind,
 )
 from watcher.core.names import ReleaseId
-from watcher.core.policy import JobPolicy, Mode
+from watcher.core.policy import JobPolicy, Mode, SharedCause
 from watcher.core.reason import ReasonCode
-from watcher.core.record import from_record, pause_from_record, pause_record, to_record
+from watcher.core.record import (
+    from_record,
+    pause_from_record,
+    pause_record,
+    to_record,
+    trouble_from_record,
+    trouble_record,
+)
 from watcher.core.release import Phase, Release, RollbackState, Verdict
 from watcher.core.state import OPEN_PHASES, Series, State
 
@@ -128,6 +136,8 @@ class Disk:
         self.counters: dict[Series, int] = dict(begin.counters)
         self.pauses: list[str] = []
         self.position: str | None = begin.position
+        self.rollbacks = begin.rollbacks
+        self.troubles = {key: json.dumps(trouble_record(one)) for key, one in begin.troubles.items()}
 
     def commit(self, story: Story) -> None:
         """Keep the decisions of a story."""
@@ -137,6 +147,11 @@ class Disk:
             if decision.pauses is not None:
                 self.pauses = [json.dumps(pause_record(one)) for one in decision.pauses]
             self.position = decision.position or self.position
+            self.rollbacks = self.rollbacks if decision.rollbacks is None else decision.rollbacks
+            for job, trouble in decision.troubles.items():
+                self.troubles.pop(job, None)
+                if trouble is not None:
+                    self.troubles[job] = json.dumps(trouble_record(trouble))
 
     def load(self) -> State:
         """The state as a new daemon finds it, before it has read its configuration."""
@@ -148,6 +163,8 @@ class Disk:
             pauses=tuple(pause_from_record(json.loads(text)) for text in self.pauses),
             counters=self.counters,
             position=self.position,
+            rollbacks=self.rollbacks,
+            troubles={key: trouble_from_record(json.loads(text)) for key, text in self.troubles.items()},
         )
 
 
@@ -167,7 +184,7 @@ def test_save_and_load_at_any_step_gives_the_same_future(told: Told, data: st.Da
     goes_on, restarted = run(before.state, *events[step:]), run(loaded.state, *events[step:])
     for kept, again in zip(goes_on.decisions, restarted.decisions, strict=True):
         assert replace(kept, state=State()) == replace(again, state=State())
-    for name in ("releases", "last", "pauses", "counters", "position", "policies"):
+    for name in ("releases", "last", "pauses", "counters", "position", "policies", "rollbacks", "troubles"):
         assert getattr(goes_on.state, name) == getattr(restarted.state, name)
 
 
@@ -234,6 +251,51 @@ def test_more_errors_never_turn_failed_into_passed(
         assert one.record.ended_at is not None
         assert other.record.ended_at is not None
         assert other.record.ended_at <= one.record.ended_at
+
+
+# ------------------------------------------------------------------------------------- several jobs on one host
+
+
+def _both(terms: JobPolicy, other: JobPolicy, *, budget: int) -> State:
+    """Two jobs with a release each since `START`, and few rollbacks to be had."""
+    begin = configured(terms, replace(other, name=OTHER_JOB), budget=budget)
+    return run(begin, release(), release(request(OTHER_JOB), fresh_id=NEXT)).state
+
+
+@quick
+@given(policies(), policies(), journals(), st.integers(1, 2), st.integers(0, 1_000))
+def test_how_the_journal_was_cut_changes_nothing_for_several_jobs(
+    terms: JobPolicy, other: JobPolicy, items: tuple[Item, ...], budget: int, length: int
+) -> None:
+    """Who gets the last rollback of the hour, and who shares whose trouble, goes by the order of the entries alone."""
+    begin = _both(terms, replace(other, release=replace(other.release, window=Usec(length * SECOND))), budget=budget)
+    chapter = Chapter(items=items, read_until=END, taken=END)
+    whole = run(begin, *read([chapter]))
+    single = run(begin, *read([chapter], cuts=lambda size: range(size + 1)))
+    assert _ends(whole) == _ends(single), transcript(single)
+    assert whole.state.troubles == single.state.troubles
+    assert _queued(whole) == _queued(single)
+
+
+@quick
+@given(stories())
+def test_a_shared_cause_only_ever_holds(told: Told) -> None:
+    """With `ignore` the same releases fail at the same instants, and no rollback is missing that `hold` had."""
+    terms, chapters = told
+    ignoring = replace(terms, release=replace(terms.release, shared_cause=SharedCause.IGNORE))
+    held, ignored = run(_begin(terms), *read(chapters)), run(_begin(ignoring), *read(chapters))
+    assert _fates(held) == _fates(ignored)
+    assert _automatic(held) <= _automatic(ignored)
+
+
+def _fates(story: Story) -> dict[ReleaseId, object]:
+    return {one.id: (one.phase, one.ended_at, one.reasons[:1]) for one in _records(story)}
+
+
+def _automatic(story: Story) -> set[ReleaseId | None]:
+    """The releases whose rollback was handed over without a person's word."""
+    moved = [one for one in story.transitions if (one.kind, one.after) == (TransitionKind.ROLLBACK, "queued")]
+    return {one.release for one in moved if one.author == ""}
 
 
 # --------------------------------------------------------------------------------------------- any story whatever
@@ -310,7 +372,7 @@ def _a_verdict_needs_its_reasons(story: Story) -> None:
     for one in _records(story):
         codes = {reason.code for reason in one.reasons}
         if one.phase is Phase.FAILED:
-            assert codes in ({ReasonCode.MATCHES}, {ReasonCode.PERSON})
+            assert codes - {ReasonCode.SHARED_CAUSE} in ({ReasonCode.MATCHES}, {ReasonCode.PERSON})
         if one.phase is Phase.PASSED and codes != {ReasonCode.PERSON}:
             assert codes == {ReasonCode.WINDOW_OVER}
             assert one.trial.heard
@@ -337,7 +399,7 @@ class Windows(RuleBasedStateMachine):
         self.phase, self.rollback, self.errors, self.paused = "none", "none", 0, False
         self.number, self.now, self.end = 0, 0, 0
         self.mode = Mode.ROLLBACK
-        self.state = configured(policy(limit=2, within=None, window="60s"))
+        self.state = configured(policy(limit=2, within=None, window="60s"), budget=1000)
 
     def _decide(self, event: Event) -> None:
         self.state = decide(self.state, event).state

@@ -22,4 +22,8 @@ STEPS: tuple[str, ...] = (
     CREATE TABLE pauses (id INTEGER PRIMARY KEY CHECK (id = 1), records TEXT NOT NULL) STRICT;
     CREATE TABLE notes_due (release TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE troubles (job TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE rollbacks (id INTEGER PRIMARY KEY CHECK (id = 1), instants TEXT NOT NULL) STRICT;
+    """,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -27,9 +27,12 @@ from watcher.core.record import (
     to_record,
     transition_from_record,
     transition_record,
+    trouble_from_record,
+    trouble_record,
 )
 from watcher.core.release import Release
 from watcher.core.state import Decision, Pause, State
+from watcher.core.trouble import Trouble
 
 
 class StoreError(WatcherError):
@@ -83,11 +86,14 @@ class Store:
         releases = {release.id: release for release in (_release(row[0]) for row in rows)}
         last = self._db.execute("SELECT job, id, max(seq) FROM releases GROUP BY job").fetchall()
         counters = self._db.execute("SELECT metric, labels, value FROM counters")
+        troubles = self._db.execute("SELECT job, record FROM troubles")
         return State(
             releases=releases,
             last={JobName(job): ReleaseId(release) for job, release, _ in last},
             pauses=self._pauses(),
             counters={(metric, *json.loads(labels)): value for metric, labels, value in counters},
+            rollbacks=tuple(Usec(at) for at in json.loads(self._one("SELECT instants FROM rollbacks") or "[]")),
+            troubles={JobName(job): trouble_from_record(json.loads(record)) for job, record in troubles},
             position=self._one("SELECT reader FROM position"),
         )
 
@@ -114,6 +120,9 @@ class Store:
             if decision.pauses is not None:
                 records = json.dumps([pause_record(pause) for pause in decision.pauses])
                 self._db.execute("INSERT OR REPLACE INTO pauses VALUES (1, ?)", (records,))
+            if decision.rollbacks is not None:
+                self._db.execute("INSERT OR REPLACE INTO rollbacks VALUES (1, ?)", (json.dumps(decision.rollbacks),))
+            self._put_troubles(decision.troubles)
             if decision.position is not None:
                 self._db.execute("INSERT OR REPLACE INTO position VALUES (1, ?)", (decision.position,))
 
@@ -158,6 +167,14 @@ class Store:
             " ON CONFLICT (id) DO UPDATE SET busy = excluded.busy, record = excluded.record",
             (release.id, release.job, is_busy(release), json.dumps(to_record(release))),
         )
+
+    def _put_troubles(self, troubles: Mapping[JobName, Trouble | None]) -> None:
+        for job, trouble in troubles.items():
+            if trouble is None:
+                self._db.execute("DELETE FROM troubles WHERE job = ?", (job,))
+            else:
+                record = json.dumps(trouble_record(trouble))
+                self._db.execute("INSERT OR REPLACE INTO troubles VALUES (?, ?)", (job, record))
 
     def _pauses(self) -> tuple[Pause, ...]:
         records = self._one("SELECT records FROM pauses")

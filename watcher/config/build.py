@@ -100,6 +100,7 @@ def build_release(section: ReleaseSection) -> ReleasePolicy:
         expected="" if section.expect is None else in_words(section.expect),
         backup=section.backup,
         backup_timeout=section.backup_timeout,
+        shared_cause=section.shared_cause,
     )
 
 

@@ -18,7 +18,7 @@ from watcher.config.nodes import Node, ScalarNode
 from watcher.config.rule_sections import RuleSection
 from watcher.config.section import TEXT, Name, NameKey, Pattern, Section, SeverityWord, Text, goes_with, leaf, one_of
 from watcher.core.duration import HOUR, MINUTE, Usec
-from watcher.core.policy import Mode
+from watcher.core.policy import ROLLBACKS_PER_HOUR, Mode, SharedCause
 from watcher.core.severity import Severity
 
 _DURATION = {
@@ -58,6 +58,7 @@ Argv = Annotated[tuple[str, ...], leaf(leaves.argv), WithJsonSchema(_ARGV)]
 User = Annotated[str, leaf(leaves.user), WithJsonSchema(TEXT)]
 FilePath = Annotated[str, leaf(leaves.line), WithJsonSchema({"type": "string"})]
 Unit = Annotated[str, leaf(unit_leaves.unit), WithJsonSchema({"type": "string", "minLength": 1})]
+SharedCauseWord = Annotated[SharedCause, leaf(leaves.choice(SharedCause)), WithJsonSchema({"enum": list(SharedCause)})]
 ModeWord = Annotated[Mode, leaf(leaves.choice(Mode)), WithJsonSchema({"enum": list(Mode)})]
 VersionWord = Annotated[int, leaf(leaves.version), WithJsonSchema({"const": 1})]
 Ratio = Annotated[float, leaf(_ratio), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1})]
@@ -202,6 +203,10 @@ class ReleaseSection(Section):
     )
     expect: ExpectSection | None = None
     fail_when: list[FailWhenSection] = Field(default=[], description="any of them fails the release")
+    shared_cause: SharedCauseWord = Field(
+        default=SharedCause.HOLD,
+        description="other jobs begin to fail as well: hold (leave the rollback to a person) | ignore",
+    )
     rollback: RollbackSection | None = None
     backup: Argv = Field(default=(), description="run by `release start`; fails: nothing is registered")
     backup_timeout: PositiveSpan = Field(
@@ -249,4 +254,8 @@ class ConfigFile(Section):
     version: VersionWord = Field(description="the version of this format: 1")
     journal: JournalSection = Field(default=JournalSection())
     listen: ListenSection = Field(default=ListenSection())
+    rollbacks_per_hour: Count = Field(
+        default=ROLLBACKS_PER_HOUR,
+        description="so many rollbacks the host starts in an hour by itself; further ones are held for a person",
+    )
     jobs: dict[NameKey, JobSection] = Field(default={}, description="each job by its name")

@@ -142,6 +142,7 @@ def _settings(model: ConfigFile, jobs: Iterable[JobKeys], path: Path, problems: 
         metrics_address=model.listen.metrics,
         jobs=watched,
         policies=policies,
+        rollbacks_per_hour=model.rollbacks_per_hour,
         hash="",
         warnings=problems,
     )

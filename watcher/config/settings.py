@@ -26,5 +26,6 @@ class Settings:
     metrics_address: tuple[str, int] | None
     jobs: tuple[WatchedJob, ...]
     policies: Mapping[JobName, JobPolicy]
+    rollbacks_per_hour: int
     hash: str
     warnings: tuple[Problem, ...] = ()

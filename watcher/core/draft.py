@@ -5,13 +5,15 @@ It is mutable, and never outlives the call that made it; what leaves is the froz
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from watcher.core.duration import Usec
 from watcher.core.messages import Answer, Command, Transition
-from watcher.core.names import ReleaseId
+from watcher.core.names import JobName, ReleaseId
 from watcher.core.release import Release
 from watcher.core.state import BUSY_ROLLBACKS, OPEN_PHASES, Decision, Pause, Series, State
+from watcher.core.trouble import Trouble
 
 
 @dataclass(slots=True)
@@ -25,6 +27,8 @@ class Draft:
     transitions: list[Transition] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     pauses: tuple[Pause, ...] | None = None
+    rollbacks: tuple[Usec, ...] | None = None
+    troubles: dict[JobName, Trouble | None] = field(default_factory=dict)
 
     def release(self, release_id: ReleaseId) -> Release | None:
         """The release as it stands now."""
@@ -63,6 +67,8 @@ class Draft:
             changed=tuple(self.changed.values()),
             counted=self.counted,
             pauses=self.pauses,
+            rollbacks=self.rollbacks,
+            troubles=self.troubles,
             position=position,
             transitions=tuple(self.transitions),
             commands=tuple(self.commands),
@@ -71,8 +77,8 @@ class Draft:
 
     def _state(self) -> State:
         before = self.before
-        if not (self.changed or self.counted or self.pauses is not None):
-            return before
+        if not (self.changed or self.counted or self.troubles or self.pauses is not None):
+            return before  # `rollbacks` never change without a release
         releases, last = before.releases, before.last
         if self.changed:
             newest = {one.job: one.id for one in self.changed.values() if one.id not in before.releases}
@@ -85,7 +91,15 @@ class Draft:
             last=last,
             counters={**before.counters, **self.counted} if self.counted else before.counters,
             pauses=before.pauses if self.pauses is None else self.pauses,
+            rollbacks=before.rollbacks if self.rollbacks is None else self.rollbacks,
+            troubles=self._troubles(),
         )
+
+    def _troubles(self) -> Mapping[JobName, Trouble]:
+        if not self.troubles:
+            return self.before.troubles
+        merged = {**self.before.troubles, **self.troubles}
+        return {job: one for job, one in merged.items() if one is not None}
 
 
 def is_busy(release: Release) -> bool:

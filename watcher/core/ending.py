@@ -14,7 +14,7 @@ from watcher.core.duration import HOUR, Usec
 from watcher.core.messages import QueueRollback, Transition, TransitionKind, WriteNote
 from watcher.core.policy import Mode
 from watcher.core.reason import Reason, ReasonCode
-from watcher.core.release import Phase, Release, Rollback, RollbackState
+from watcher.core.release import Phase, Proposal, Release, Rollback, RollbackState
 from watcher.core.windows import is_final, move_phase, move_rollback
 
 ROLLBACK_DEADLINE = HOUR
@@ -52,25 +52,32 @@ def change_phase(
 
 
 def fail(draft: Draft, release: Release, *, at: Usec, reasons: tuple[Reason, ...], author: str = "") -> Release:
-    """The release failed at the instant `at`: end its window, and decide about the rollback by its mode."""
+    """The release failed at the instant `at`: end its window, and decide about the rollback by its mode.
+
+    A shared cause among the reasons holds the rollback. What mode rollback would do is kept in any mode.
+    """
     failed = change_phase(draft, release, Phase.FAILED, at=at, reasons=reasons, author=author)
     plan = failed.policy.release.rollback
-    if plan is None or failed.mode is Mode.OBSERVE:
+    proposal = None if plan is None else _proposal(draft, failed, at)
+    failed = replace(failed, proposal=proposal)
+    if proposal is None or failed.mode is Mode.OBSERVE:
         why = failed.demoted or Reason(code=ReasonCode.MODE, what=failed.mode)
-        kept = replace(failed.rollback, reason=why)
-        failed = replace(failed, rollback=kept)
+        failed = replace(failed, rollback=replace(failed.rollback, reason=why))
         draft.put(failed)
         return failed
-    hold = _why_held(draft, failed, at)
-    if hold is not None:
+    if failed.mode is Mode.ASK:
+        hold = Reason(code=ReasonCode.MODE, what=failed.mode)
         return change_rollback(draft, failed, Rollback(state=RollbackState.HELD, reason=hold), author=author)
-    return queue(draft, failed, reasons[0], author=author)
+    if proposal.state is RollbackState.HELD:
+        return change_rollback(draft, failed, Rollback(state=proposal.state, reason=proposal.reason), author=author)
+    return queue(draft, failed, proposal.reason, author=author)
 
 
 def queue(draft: Draft, release: Release, reason: Reason, *, author: str = "") -> Release:
     """Decide that the rollback runs, and hand it over once that is durable."""
     rollback = Rollback(state=RollbackState.QUEUED, reason=reason, queued_at=draft.at)
     queued = change_rollback(draft, release, rollback, author=author)
+    draft.rollbacks = (*recent_rollbacks(draft), draft.at)
     draft.command(QueueRollback(release.id))
     return queued
 
@@ -121,7 +128,22 @@ def stale_reason(draft: Draft, since: Usec) -> Reason | None:
     return Reason(code=ReasonCode.STALE, span=age, within=ROLLBACK_DEADLINE)
 
 
-def _why_held(draft: Draft, release: Release, at: Usec) -> Reason | None:
-    if release.mode is Mode.ASK:
-        return Reason(code=ReasonCode.MODE, what=release.mode)
-    return pause_reason(draft, release) or stale_reason(draft, at)
+def recent_rollbacks(draft: Draft) -> tuple[Usec, ...]:
+    """When rollbacks were handed over in the last hour."""
+    known = draft.before.rollbacks if draft.rollbacks is None else draft.rollbacks
+    return tuple(at for at in known if at > draft.at - HOUR)
+
+
+def _proposal(draft: Draft, release: Release, at: Usec) -> Proposal:
+    shared = next((one for one in release.reasons if one.code is ReasonCode.SHARED_CAUSE), None)
+    hold = pause_reason(draft, release) or stale_reason(draft, at) or shared or _budget_reason(draft)
+    if hold is not None:
+        return Proposal(state=RollbackState.HELD, reason=hold)
+    return Proposal(state=RollbackState.QUEUED, reason=release.reasons[0])
+
+
+def _budget_reason(draft: Draft) -> Reason | None:
+    started, limit = len(recent_rollbacks(draft)), draft.before.rollbacks_per_hour
+    if started < limit:
+        return None
+    return Reason(code=ReasonCode.BUDGET, count=started, limit=limit, span=HOUR)

@@ -33,6 +33,7 @@ from watcher.core.reason import Reason, ReasonCode
 from watcher.core.registration import deploy, register
 from watcher.core.release import Phase, Release, Rollback, RollbackState
 from watcher.core.state import OPEN_PHASES, Decision, State
+from watcher.core.trouble import remembered
 
 
 def decide(state: State, event: Event) -> Decision:  # noqa: C901 - one arm for each event
@@ -87,7 +88,10 @@ def _configure(draft: Draft, event: SettingsLoaded) -> Decision:
         elif policy.rules_hash != release.policy.rules_hash and _is_first_change(release):
             draft.put(replace(release, trial=replace(release.trial, rules_changed_at=event.at)))
     known = {**counters.zeroes(event.policies.values()), **draft.before.counters, **draft.counted}
-    return draft.seal(policies=dict(event.policies), counters=known)
+    before = draft.before.troubles
+    after = remembered(before, event.policies, event.at)
+    draft.troubles |= {job: after.get(job) for job in {*before, *after} if before.get(job) != after.get(job)}
+    return draft.seal(policies=dict(event.policies), counters=known, rollbacks_per_hour=event.rollbacks_per_hour)
 
 
 def _is_first_change(release: Release) -> bool:

@@ -13,7 +13,7 @@ from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
 from watcher.core.found import Found, JobTally
 from watcher.core.names import JobName, ReleaseId
-from watcher.core.policy import JobPolicy
+from watcher.core.policy import ROLLBACKS_PER_HOUR, JobPolicy
 from watcher.core.reason import Reason
 from watcher.core.release import Release, ReleaseRequest, RollbackState
 
@@ -112,6 +112,7 @@ class SettingsLoaded:
 
     at: Usec
     policies: Mapping[JobName, JobPolicy]
+    rollbacks_per_hour: int = ROLLBACKS_PER_HOUR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,17 @@ Threshold = MatchThreshold
 """Every kind of condition that fails a release once it is crossed, each with a `label`."""
 
 
+class SharedCause(StrEnum):
+    """What becomes of a rollback when other jobs began to fail as well."""
+
+    HOLD = "hold"
+    IGNORE = "ignore"
+
+
+ROLLBACKS_PER_HOUR = 3
+"""So many rollbacks the host may start in an hour by itself, unless it is configured otherwise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollbackPlan:
     """The configured command; `timeout` is when it is ended with all that it started.
@@ -81,6 +92,7 @@ class ReleasePolicy:
     trusted: bool = True
     backup: tuple[str, ...] = ()
     backup_timeout: Usec = HOUR
+    shared_cause: SharedCause = SharedCause.HOLD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

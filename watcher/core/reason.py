@@ -28,6 +28,8 @@ class ReasonCode(StrEnum):
     CHECK = "check"
     INSIDE_ROLLBACK = "inside-rollback"
     ROLLED_BACK_TO = "rolled-back-to"
+    SHARED_CAUSE = "shared-cause"
+    BUDGET = "budget"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

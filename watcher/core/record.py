@@ -1,4 +1,4 @@
-"""Releases, pauses and transitions as JSON objects and back, without loss: the form in which the store keeps them.
+"""Releases, pauses, troubles, transitions as JSON objects and back, without loss: the form in which they are stored.
 
 The form follows the dataclasses' annotations: a field is a key, a tuple a list, a mapping an object, a word or a
 number itself. A value of a union of dataclasses carries the name of its class as `kind`; without one it is of the
@@ -25,6 +25,7 @@ from watcher.core.messages import Transition
 from watcher.core.record_v1 import release_of_today
 from watcher.core.release import Release
 from watcher.core.state import Pause
+from watcher.core.trouble import Trouble
 
 VERSION = 2
 
@@ -60,6 +61,17 @@ def pause_from_record(record: Mapping[str, Any]) -> Pause:
     """The pause that `pause_record` was given. Raises RecordError."""
     pause: Pause = _read(Pause, record)
     return pause
+
+
+def trouble_record(trouble: Trouble) -> dict[str, Any]:
+    """What went wrong with a job lately, as a JSON object."""
+    return _written(Trouble, trouble)
+
+
+def trouble_from_record(record: Mapping[str, Any]) -> Trouble:
+    """The trouble that `trouble_record` was given. Raises RecordError."""
+    trouble: Trouble = _read(Trouble, record)
+    return trouble
 
 
 def transition_record(transition: Transition) -> dict[str, Any]:

@@ -60,6 +60,14 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What mode rollback does with a failed release: `queued` runs the rollback, `held` leaves it to a person."""
+
+    state: RollbackState
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CommandResult:
     """What a command of the job, `backup` or `rollback.check`, did before the release was registered.
 
@@ -112,7 +120,8 @@ class Release:
     Instants are None until they are known. `trial` is the watch window with all that was seen in it.
     `entries_before`, `matches_before` are the job's counters at the start, for the metric before and after.
     `demoted` is why the release is only observed though more was asked for. `follows` is the job's release before this
-    one, as long as nobody cancels this one it is history.
+    one, which counts again if this one is cancelled. `proposal` is what mode rollback makes of the failure, also where
+    the mode does not allow it.
     """
 
     id: ReleaseId
@@ -135,6 +144,7 @@ class Release:
     rollback: Rollback = Rollback()
     demoted: Reason | None = None
     follows: ReleaseId | None = None
+    proposal: Proposal | None = None
 
     @property
     def job(self) -> JobName:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from watcher.core.duration import Usec
 from watcher.core.messages import Answer, Command, Transition
 from watcher.core.names import JobName, ReleaseId
-from watcher.core.policy import JobPolicy
+from watcher.core.policy import ROLLBACKS_PER_HOUR, JobPolicy
 from watcher.core.release import Phase, Release, RollbackState
+from watcher.core.trouble import Trouble
 
 Series = tuple[str, ...]
 """A durable counter: the metric's name, then its label values in the order of the contract."""
@@ -43,7 +44,8 @@ class State:
 
     `releases` holds those that are open, those whose rollback is not over, and each job's last one; `last` names the
     latter. `counters` are exact: what the journal holds between the first and the last committed position.
-    `position` is the reader's own text.
+    `rollbacks` are the instants at which rollbacks were handed over in the hour up to the latest of them; `troubles` is
+    what went wrong with each configured job lately. `position` is the reader's own text.
     """
 
     policies: Mapping[JobName, JobPolicy] = field(default_factory=dict)
@@ -51,6 +53,9 @@ class State:
     last: Mapping[JobName, ReleaseId] = field(default_factory=dict)
     pauses: tuple[Pause, ...] = ()
     counters: Mapping[Series, int] = field(default_factory=dict)
+    rollbacks_per_hour: int = ROLLBACKS_PER_HOUR
+    rollbacks: tuple[Usec, ...] = ()
+    troubles: Mapping[JobName, Trouble] = field(default_factory=dict)
     position: str | None = None
     read_until: Usec | None = None
     last_entry_at: Usec | None = None
@@ -74,14 +79,16 @@ class State:
 class Decision:
     """What follows from one event: the new state, what of it must be stored, and what is to be done once it is.
 
-    `changed` are the releases, `counted` the counters (with their new values) that differ from before; `pauses` is
-    set when they changed; `position` when the reader moved.
+    `changed` are the releases, `counted` the counters (with their new values), `troubles` those of the jobs that differ
+    from before (None: forgotten). `pauses` and `rollbacks` are set when they changed, `position` when the reader moved.
     """
 
     state: State
     changed: tuple[Release, ...] = ()
     counted: Mapping[Series, int] = field(default_factory=dict)
     pauses: tuple[Pause, ...] | None = None
+    rollbacks: tuple[Usec, ...] | None = None
+    troubles: Mapping[JobName, Trouble | None] = field(default_factory=dict)
     position: str | None = None
     transitions: tuple[Transition, ...] = ()
     commands: tuple[Command, ...] = ()
@@ -90,5 +97,5 @@ class Decision:
     @property
     def is_durable(self) -> bool:
         """Whether there is anything to store."""
-        moved = self.pauses is not None or self.position is not None
-        return moved or bool(self.changed or self.counted or self.transitions)
+        moved = self.pauses is not None or self.rollbacks is not None or self.position is not None
+        return moved or bool(self.changed or self.counted or self.troubles or self.transitions)

@@ -71,6 +71,12 @@ def say(reason: Reason) -> str:  # noqa: C901, PLR0912 - one arm for each word o
             return f"the rollback of {reason.what} goes back to this version: this release is only observed"
         case ReasonCode.REFUSED:
             return f"the dispatcher refused it: {reason.what}"
+        case ReasonCode.SHARED_CAUSE:
+            jobs = f"{_plural(reason.count, 'other job', 'other jobs')} without a release ({reason.what})"
+            return f"{jobs} began to fail in the same {_span(reason.span)}: perhaps it is not the release"
+        case ReasonCode.BUDGET:
+            started = f"{_plural(reason.count, 'rollback was', 'rollbacks were')} started on this host"
+            return f"{started} in {_span(reason.span)}, limit {reason.limit}: a person decides"
         case ReasonCode.STALE:
             return f"decided {_span(reason.span)} after the failure, limit {_span(reason.within)}: a person decides"
 

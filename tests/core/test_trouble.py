@@ -1,0 +1,92 @@
+"""What is remembered of a job's errors."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.events import ERROR, JOB, ODD, OTHER_JOB, PANIC, START, batch, configured, instant, match, policy, settings
+from tests.playbook import run
+from watcher.core.duration import MINUTE, SECOND, Usec
+from watcher.core.messages import BatchRead
+from watcher.core.trouble import QUIET, Trouble, errors_in
+
+FRESH = Trouble(watched_from=instant("-1h"), rules_hash="1")
+
+
+def _after(*seconds: int) -> Trouble:
+    trouble = FRESH
+    for second in seconds:
+        trouble = trouble.with_error(Usec(START + second * SECOND), critical=False)
+    return trouble
+
+
+def test_the_first_error_begins_an_episode_as_quiet_as_the_watch_is_long() -> None:
+    """Of the time before nobody knows."""
+    trouble = _after(5)
+    assert (instant("5s"), instant("5s"), 1, 60 * MINUTE + 5 * SECOND) == (
+        trouble.since,
+        trouble.last,
+        trouble.errors,
+        trouble.quiet,
+    )
+
+
+@pytest.mark.parametrize(("seconds", "since", "errors"), [((0, 599, 1198), 0, 3), ((0, 600), 600, 1)])
+def test_an_episode_ends_when_nothing_was_wrong_for_ten_minutes(
+    seconds: tuple[int, ...], since: int, errors: int
+) -> None:
+    """The next error then begins another one, with the span between as its quiet."""
+    trouble = _after(*seconds)
+    assert (Usec(START + since * SECOND), errors) == (trouble.since, trouble.errors)
+    assert since == 0 or trouble.quiet == QUIET
+
+
+def test_a_clock_that_was_set_back_neither_ends_nor_begins_one() -> None:
+    """The error counts, the instants never fall."""
+    assert (instant("30s"), instant("40s"), 3) == (
+        _after(30, 40, -900).since,
+        _after(30, 40, -900).last,
+        _after(30, 40, -900).errors,
+    )
+
+
+@given(st.lists(st.integers(-5, 3000), max_size=8))
+def test_memory_is_bounded_and_never_falls(seconds: list[int]) -> None:
+    """Six numbers, in order, whatever comes."""
+    trouble = _after(*seconds)
+    assert len(seconds) >= trouble.errors >= min(len(seconds), 1)
+    if trouble.since is not None and trouble.last is not None:
+        assert trouble.since <= trouble.last
+    assert trouble.quiet >= 0
+
+
+def test_only_errors_and_worse_are_trouble() -> None:
+    """Warnings are not, nor is an entry that two jobs have in common."""
+    shared = [match("1s", ERROR), match("1s", ERROR, job=OTHER_JOB)]
+    same = [type(one)(job=one.job, rules=one.rules, severity=one.severity, at=one.at, cursor="same") for one in shared]
+    found = [match("0s", ODD), match("0s", PANIC), *same, match("2s", ERROR)]
+    assert [False, True, False, False, True] == [is_error for _, is_error in errors_in(found)]
+
+
+def _read(at: str) -> BatchRead:
+    return batch(errors=1, at=at)
+
+
+def test_a_reload_forgets_a_job_whose_rules_changed_and_keeps_the_others() -> None:
+    """By new rules an old trouble would look like one that begins now."""
+    begin = configured(policy(), policy(job=OTHER_JOB))
+    seen = run(begin, _read("1s"), batch(errors=1, at="2s", job=OTHER_JOB))
+    story = run(seen.state, settings(policy(rules_hash="rules-2"), policy(job=OTHER_JOB), at="3s"))
+    assert instant("3s") == story.state.troubles[JOB].watched_from
+    assert story.state.troubles[JOB].since is None
+    assert instant("2s") == story.state.troubles[OTHER_JOB].since
+    assert {JOB} == set(story.decisions[0].troubles)
+
+
+def test_a_job_that_was_removed_is_forgotten() -> None:
+    """Should it come back, nobody knows what it did meanwhile."""
+    story = run(configured(policy(), policy(job=OTHER_JOB)), settings(policy(), at="3s"))
+    assert {JOB} == set(story.state.troubles)
+    assert {OTHER_JOB: None} == dict(story.decisions[0].troubles)
