@@ -4,7 +4,7 @@ PY := .venv/bin/python
 SCRIPTS := tools/setup tools/root .ci/run deploy/debian/build deploy/debian/inside deploy/debian/config deploy/debian/postinst \
 	deploy/debian/prerm deploy/debian/postrm
 
-.PHONY: help setup fmt lint types unit rules check test demo bench docs deb deb-trixie clean
+.PHONY: help setup fmt lint types unit rules check test demo bench soak docs deb deb-trixie clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ demo: setup  ## one release from end to end, in a temporary directory
 
 bench: setup  ## the figures of the README, as ratios
 	@$(PY) -m benchmarks
+
+soak: setup  ## an hour under load, with rotations, releases and kills; then everything must add up
+	@$(PY) -m tests.soak
 
 docs: setup  ## regenerates the diagram, the schema and the help in the docs
 	@$(PY) -m tools.docs
