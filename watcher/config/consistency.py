@@ -16,7 +16,7 @@ from watcher.config.leaves import WrongError, span
 from watcher.config.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from watcher.config.packs import Shelf
 from watcher.config.problem import Place, Problem, Weight, quoted, render_path
-from watcher.config.ruleset import RuleEntry, repeated
+from watcher.config.ruleset import RuleEntry, duplicates, repeated
 from watcher.config.suggest import did_you_mean
 from watcher.config.trust import counted, open_rules
 from watcher.core.duration import Usec, format_duration
@@ -50,6 +50,7 @@ def check_job(job: JobKeys, shelf: Shelf) -> Iterator[Problem]:
     """Everything that is wrong between the keys of a job."""
     yield from _check_packs(job, shelf)
     yield from repeated(job.rules)
+    yield from duplicates(job.rules)
     if not any(_has_items(job.node.at(key), or_broken=True) for key in ("units", "identifiers")):
         yield _wrong(job.place, job.path(), "needs units or identifiers", "without them no entry belongs to the job")
     release = job.node.at("release")

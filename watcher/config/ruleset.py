@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from watcher.config.build import build_rule
 from watcher.config.findings import Steps, validated
+from watcher.config.lint import lint_rule
 from watcher.config.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from watcher.config.problem import Place, Problem, quoted, render_path
+from watcher.config.problem import Place, Problem, Weight, quoted, render_path
 from watcher.config.rule_sections import RuleSection
 from watcher.config.rule_tests import failures
 from watcher.core.rule import Rule
@@ -47,6 +48,7 @@ def read_rules(node: Node | None, path: Steps, *, pack: str = "") -> tuple[tuple
             )
         if rule is not None:
             problems += failures(rule, item.at(_TESTS), (*here, _TESTS))
+            problems += lint_rule(rule, item, here)
     return tuple(entries), tuple(problems)
 
 
@@ -67,3 +69,18 @@ def repeated(entries: Iterable[RuleEntry]) -> Iterator[Problem]:
             yield Problem(place=entry.place, path=entry.path, message=message, hint=hint)
         else:
             first[entry.name] = entry
+
+
+def duplicates(entries: Iterable[RuleEntry]) -> Iterator[Problem]:
+    """A warning for each rule that asks for the same as an earlier one under another name; it names both."""
+    first: dict[tuple[object, ...], RuleEntry] = {}
+    for entry in entries:
+        rule = entry.rule
+        if rule is None:
+            continue
+        asked = (rule.match, rule.unless, rule.message_id, rule.fields, frozenset(rule.where))
+        known = first.setdefault(asked, entry)
+        if known is not entry and known.name != entry.name:
+            message = f"{quoted(entry.name)} asks for the same as {quoted(known.name)}: each counts what the other does"
+            hint = f"the first one stands at {known.place}; leave one of them out"
+            yield Problem(place=entry.place, path=entry.path, message=message, hint=hint, weight=Weight.WARNING)
