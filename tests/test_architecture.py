@@ -58,6 +58,8 @@ BELOW = {
         "watcher.adapters.systemd",
         "watcher.paths",
     ),
+    "watcher.survey": ("watcher.core", "watcher.journal"),
+    "watcher.proposal": ("watcher.core", "watcher.survey"),
     "watcher.replay": ("watcher.core",),
     # Entries from a file through the daemon's own reading and judging: the parts put together, as in `watcher.daemon`.
     "watcher.matching": ("watcher.core", "watcher.journal"),

@@ -45,6 +45,7 @@ _VERBS = {
     "rules": "rules",
     "schema": "schema",
     "doctor": "doctor",
+    "init": "init",
     "completion": "completion",
 }
 """Each verb's file; only that one is loaded."""
