@@ -66,8 +66,20 @@ BELOW = {
     "watcher.scenario": ("watcher.core", "watcher.journal", "watcher.config", "watcher.replay"),
     "watcher.desk": ("watcher.core", "watcher.adapters"),
     "watcher.notebook": ("watcher.core", "watcher.adapters", "watcher.journal"),
+    # The native protocol of the journal: one knowledge of it, in the package that root trusts.
+    "watcher.adapters.log": ("watcher.core", "watcher.dispatch.voice"),
+    "watcher.heartbeat": ("watcher.adapters", "watcher.dispatch.voice", "watcher.journal.source"),
+    "watcher.service": (
+        "watcher.core",
+        "watcher.adapters",
+        "watcher.clock",
+        "watcher.heartbeat",
+        "watcher.journal.source",
+    ),
+    "watcher.listeners": ("watcher.core", "watcher.adapters"),
     "watcher.rollbacks": ("watcher.core", "watcher.adapters", "watcher.clock"),
     "watcher.daemon": (
+        "watcher.dispatch.plan",
         "watcher.core",
         "watcher.adapters",
         "watcher.journal",
@@ -77,6 +89,8 @@ BELOW = {
         "watcher.desk",
         "watcher.notebook",
         "watcher.rollbacks",
+        "watcher.listeners",
+        "watcher.service",
     ),
     "watcher.cli": ("watcher",),
     "watcher.__main__": ("watcher.cli",),
@@ -85,9 +99,23 @@ BELOW = {
 
 ADAPTERS = (
     {"store", "schema"},  # the database and its migrations
+    {"log", "message_ids"},  # the entries and their ids
     {"rollback", "dispatched", "handover"},  # two ways to hand a rollback over, and what they share
     # Both sockets show the same pages and errors of the same daemon, which is the Protocol in `front`.
-    {"front", "gate", "problem", "bodies", "reads", "standing", "overview", "pages", "metrics", "control", "web"},
+    {
+        "front",
+        "gate",
+        "problem",
+        "bodies",
+        "reads",
+        "standing",
+        "overview",
+        "pages",
+        "metrics",
+        "control",
+        "web",
+        "server",
+    },
 )
 """Adapters that are more than one file; files of different adapters do not import each other."""
 
@@ -209,7 +237,7 @@ def test_nothing_but_the_daemon_imports_a_socket() -> None:
         for name in _imports(module)
         if name in ("watcher.adapters.control", "watcher.adapters.web")
     }
-    assert users <= {"watcher.daemon"}
+    assert users <= {"watcher.listeners"}
 
 
 @pytest.mark.parametrize("module", _modules("watcher.core"))

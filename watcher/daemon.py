@@ -9,21 +9,23 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from contextlib import AsyncExitStack
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from watcher import __version__
-from watcher.adapters.control import ControlServer
 from watcher.adapters.dispatched import DispatchedRollback
 from watcher.adapters.front import Facts, FrontError, ReloadRefusedError
 from watcher.adapters.handover import Handover
+from watcher.adapters.inherited import take_inherited, turn_away
 from watcher.adapters.lock import StateLock
 from watcher.adapters.log import log, say_transition
 from watcher.adapters.notes import Notes
 from watcher.adapters.rollback import EmbeddedRollback
-from watcher.adapters.sdnotify import Notifier
+from watcher.adapters.server import AddressError
 from watcher.adapters.store import Store
-from watcher.adapters.web import WebServer
 from watcher.clock import wall_clock
 from watcher.config.load import load_settings
 from watcher.config.problem import ConfigError
@@ -46,14 +48,17 @@ from watcher.core.names import LONGEST, JobName, ReleaseId
 from watcher.core.release import Release
 from watcher.core.state import Decision, State
 from watcher.desk import Desk
+from watcher.dispatch.plan import distrust
 from watcher.journal.excerpts import read_excerpts
 from watcher.journal.joins import reach_of
 from watcher.journal.source import Source
 from watcher.journal.supervisor import Supervisor
 from watcher.journal.wire import Plan
+from watcher.listeners import Listeners
 from watcher.notebook import Notebook
 from watcher.paths import Paths
 from watcher.rollbacks import Rollbacks
+from watcher.service import Service
 
 NOTE_PATIENCE = 5.0
 EXCERPT_SECONDS = 10.0
@@ -63,7 +68,9 @@ _ID_STEM = LONGEST - len("-20261123-235959-abcd")
 class Daemon:
     """One daemon on one state directory; the `Front` of both sockets."""
 
-    def __init__(self, *, paths: Paths, settings: Settings, store: Store) -> None:
+    def __init__(
+        self, *, paths: Paths, settings: Settings, store: Store, inherited: Mapping[str, socket.socket]
+    ) -> None:
         self._paths = paths
         self._settings = settings
         self._store = store
@@ -86,8 +93,10 @@ class Daemon:
             read_excerpts=self._read_again,
             source=lambda: _source(self._settings),
         )
+        self._service = Service()
+        self._listeners = Listeners(self, path=paths.socket, metrics=settings.metrics_address, inherited=inherited)
         self._supervisor = Supervisor(
-            _plan(settings),
+            replace(_plan(settings), heartbeat=self._service.awaited(_source(settings))),
             on_event=self._hand_in,
             committed=lambda: self.state.position,
             clock=wall_clock,
@@ -99,7 +108,6 @@ class Daemon:
 
         Raises WatcherError for a socket that can't be opened, and StoreLostError (both end the process).
         """
-        notifier = Notifier()
         self._begin()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -112,14 +120,13 @@ class Daemon:
                 group.create_task(self._notebook.run(), name="notes"),
                 group.create_task(self._rollbacks.watch(), name="rollbacks"),
                 group.create_task(self._rollbacks.review(), name="queue review"),
-                group.create_task(self._notify(notifier), name="notify"),
+                group.create_task(self._tell_manager(), name="service manager"),
             ]
-            await stack.enter_async_context(ControlServer(self, self._paths.socket))
-            if self._settings.metrics_address is not None:
-                await stack.enter_async_context(WebServer(self, self._settings.metrics_address))
+            await stack.enter_async_context(self._listeners)
             await self._stop.wait()
+            self._listeners.accept_no_more()
             self._rollbacks.wake()
-            notifier.stopping()
+            self._service.stopping()
             log.info("stopping")
             await self._supervisor.stop()
             self._desk.close()
@@ -136,8 +143,7 @@ class Daemon:
             log.error("state was lost", extra={"facts": {"why": self._store.lost}})
             reason = f"the state was lost ({self._store.lost}); `watcher resume` says that you know"
             self._desk.take(PauseRequested(at=wall_clock(), job=None, reason=reason, author="release-watcher"))
-        for problem in self._settings.warnings:
-            log.warning("%s", problem)
+        self._warn()
         self._rollbacks.begin()
         self._supervisor.follow_closely(bool(self.state.watching()))
         log.info(
@@ -167,28 +173,14 @@ class Daemon:
             return False
         return True
 
-    async def _notify(self, notifier: Notifier) -> None:
-        """Tell the service manager: ready once, then alive as long as decisions go through."""
-        ready = False
-        while not self.stopping():
-            trouble = self.trouble()
-            if trouble is None and not ready:
-                ready = True
-                notifier.ready()
-                log.info("ready", extra={"facts": {"journal": _source(self._settings)}})
-            notifier.status(
-                trouble or f"watching {len(self._settings.jobs)} jobs, {len(self.state.watching())} windows"
-            )
-            notifier.alive()
-            await self._pause(1.0)
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, at most until the end of the daemon."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            return
+    async def _tell_manager(self) -> None:
+        await self._service.tell(
+            self._stop,
+            source=lambda: _source(self._settings),
+            state=lambda: self.state,
+            trouble=self.trouble,
+            turns=lambda: self._supervisor.turns,
+        )
 
     async def _read_again(self, release: Release) -> ReadAgain:
         rules = next((job.rules for job in self._settings.jobs if job.name == release.job), ())
@@ -263,13 +255,29 @@ class Daemon:
                 problems=tuple(map(str, error.problems)),
                 hint="mend it, try it with `watcher check`, then reload again",
             ) from error
+        await self._move(settings.metrics_address)
         await self._desk.ask(_loaded(settings))
         self._settings = settings
         await self._supervisor.replace(_plan(settings))
         self._reload_successful, self._reloaded_at = True, wall_clock()
-        for problem in settings.warnings:
-            log.warning("%s", problem)
+        self._warn()
         log.info("reloaded", extra={"facts": {"config": settings.hash, "jobs": len(settings.jobs)}})
+
+    async def _move(self, metrics: tuple[str, int] | None) -> None:
+        try:
+            await self._listeners.move(metrics)
+        except AddressError as error:
+            self._reload_successful = False
+            message = f"{self._paths.config}: the new configuration is refused, the old one stays"
+            raise ReloadRefusedError(message, problems=(str(error),), hint=error.hint) from error
+
+    def _warn(self) -> None:
+        """What a person should know of the configuration in use."""
+        for problem in self._settings.warnings:
+            log.warning("%s", problem)
+        if self._paths.rollbacks is not None:
+            for reason in distrust(str(self._paths.config.absolute())):
+                log.warning("rollbacks will be refused", extra={"facts": {"why": reason}})
 
     def find(self, id: ReleaseId) -> Release | None:  # noqa: A002 - the contract's word
         """The release as it is now, however old."""
@@ -330,15 +338,16 @@ def serve(paths: Paths) -> None:
 
     Raises WatcherError: the configuration, the state directory, a socket or the disk does not let it run.
     """
-    settings = load_settings(paths.config)
-    with StateLock(paths.state):
-        store = Store.open(paths.state, wall_clock())
-        try:
-            asyncio.run(_run(Daemon(paths=paths, settings=settings, store=store)))
-        except ExceptionGroup as group:
-            raise _cause(group) from group
-        finally:
-            store.close()
+    inherited = take_inherited()
+    try:
+        settings = load_settings(paths.config)
+        with StateLock(paths.state), closing(Store.open(paths.state, wall_clock())) as store:
+            asyncio.run(_run(Daemon(paths=paths, settings=settings, store=store, inherited=inherited)))
+    except ExceptionGroup as group:
+        raise _cause(group) from group
+    except WatcherError as error:
+        turn_away(inherited, error)
+        raise
 
 
 async def _run(daemon: Daemon) -> None:

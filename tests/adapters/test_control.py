@@ -17,7 +17,7 @@ import pytest
 
 from tests.events import JOB, RELEASE, batch, policy
 from tests.parts.front import MemoryFront
-from watcher.adapters.control import ControlServer
+from watcher.adapters.control import LIMITS, ControlServer
 from watcher.adapters.gate import Limits, SocketError
 from watcher.core.messages import PauseRequested, ReleaseRequested
 from watcher.core.names import ReleaseId
@@ -85,8 +85,8 @@ def taken_apart(answer: bytes) -> Reply:
 
 
 @asynccontextmanager
-async def served(front: MemoryFront, path: Path, **options: Limits) -> AsyncIterator[Client]:
-    async with ControlServer(front, path, **options):
+async def served(front: MemoryFront, path: Path, *, limits: Limits = LIMITS) -> AsyncIterator[Client]:
+    async with ControlServer(front, path, limits=limits):
         yield Client(path)
 
 

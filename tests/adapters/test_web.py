@@ -12,7 +12,8 @@ import pytest
 from tests.events import JOB, RELEASE, policy, release
 from tests.parts.front import MemoryFront
 from watcher.adapters.gate import Limits
-from watcher.adapters.web import AddressError, WebServer
+from watcher.adapters.server import AddressError
+from watcher.adapters.web import WebServer
 
 QUICK = Limits(connections=4, each_user=4, receive=0.2, answer=5, send=0.2)
 HOST = "127.0.0.1"

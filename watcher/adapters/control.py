@@ -7,21 +7,23 @@ socket's other end; nothing in a request can claim to be somebody else.
 from __future__ import annotations
 
 import pwd
+import socket
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Self
 
 from aiohttp import web
 
 from watcher.adapters.bodies import BODY_LIMIT, Decided, Held, Nothing, Registration, Resumed, duration, read_body
 from watcher.adapters.front import Front, FrontError
-from watcher.adapters.gate import Limits, gate_of, listening, serving
+from watcher.adapters.gate import Limits, gate_of
+from watcher.adapters.gate import listening as open_listener
 from watcher.adapters.overview import shown_pause
 from watcher.adapters.pages import add_pages
 from watcher.adapters.problem import RequestError, problems, refused, unavailable
 from watcher.adapters.reads import Reads, etag, find, only, to_json, unknown_release
+from watcher.adapters.server import Server, inherited
 from watcher.core.duration import SECOND, Usec, parse_duration
 from watcher.core.errors import WatcherError
 from watcher.core.messages import (
@@ -46,27 +48,17 @@ _ENDING = frozenset({RollbackState.QUEUED, RollbackState.RUNNING})
 _OPEN = frozenset({Phase.PREPARING, Phase.WATCHING})
 
 
-class ControlServer:
-    """The control socket at `path`, served while this context is open.
+class ControlServer(Server):
+    """The control socket at `path`, or the one that was inherited, served while this context is open.
 
     Opening raises SocketError.
     """
 
-    def __init__(self, front: Front, path: Path, *, limits: Limits = LIMITS) -> None:
-        self._front = front
-        self._path = path
-        self._limits = limits
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            listener = stack.enter_context(listening(self._path))
-            await stack.enter_async_context(serving(_application(self._front), listener, self._limits))
-            self._stack = stack.pop_all()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+    def __init__(
+        self, front: Front, path: Path, *, limits: Limits = LIMITS, listener: socket.socket | None = None
+    ) -> None:
+        listening = partial(open_listener, path) if listener is None else inherited(listener)
+        super().__init__(lambda: _application(front), listening, limits)
 
 
 def _application(front: Front) -> web.Application:

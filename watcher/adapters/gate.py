@@ -170,8 +170,19 @@ def gate_of(request: web.Request) -> Gate | None:
     return protocol if isinstance(protocol, Gate) else None
 
 
+class Serving:
+    """A socket that is being served."""
+
+    def __init__(self, server: asyncio.Server) -> None:
+        self._server = server
+
+    def accept_no_more(self) -> None:
+        """Let go of the listening socket; the connections that are open go on."""
+        self._server.close()
+
+
 @asynccontextmanager
-async def serving(app: web.Application, listener: socket.socket, limits: Limits) -> AsyncIterator[None]:
+async def serving(app: web.Application, listener: socket.socket, limits: Limits) -> AsyncIterator[Serving]:
     """Serve `app` on the listening socket while the context is open; then end what waits and close, in about a second.
 
     Takes the socket over: it is closed at the end.
@@ -186,7 +197,7 @@ async def serving(app: web.Application, listener: socket.socket, limits: Limits)
     inner = cast("web.Server", runner.server)
     server = await loop.create_server(lambda: Gate(crowd, inner), sock=listener)
     try:
-        yield
+        yield Serving(server)
     finally:
         server.close()
         for gate in crowd.gates:

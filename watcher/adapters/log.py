@@ -1,6 +1,8 @@
-"""The daemon's own log: constant messages, facts as fields, one line a transition.
+"""The daemon's own log: constant messages, facts as fields, one entry a transition.
 
-Lines go to standard error as `message key=value …`; text of others (versions, reasons) is shown escaped and short.
+Where a journal listens an entry has its facts as WATCHER_* fields, so that `journalctl WATCHER_RELEASE_ID=…` is the
+trail of a release; elsewhere it is a line `message key=value …`. Text of others (versions, reasons) is shown escaped
+and short in both.
 """
 
 from __future__ import annotations
@@ -9,44 +11,56 @@ import logging
 import sys
 from collections.abc import Mapping
 
+from watcher.adapters.message_ids import message_id
 from watcher.core.messages import Transition, TransitionKind
 from watcher.core.release import Phase, RollbackState
 from watcher.core.text import shown
 from watcher.core.verdict import say
+from watcher.dispatch.voice import Voice
 
 log = logging.getLogger("watcher")
 
+IDENTIFIER = "release-watcher"
 _FIELD_LIMIT = 400
 _LOUD = frozenset({Phase.FAILED, Phase.INCONCLUSIVE, RollbackState.HELD, RollbackState.UNKNOWN})
+_VERDICTS = frozenset({Phase.PASSED, Phase.FAILED, Phase.INCONCLUSIVE})
+_NAMES: Mapping[str, str] = {"release": "RELEASE_ID"}
+"""Facts whose field has another name than WATCHER_ and their own; the contract's words."""
+_PRIORITIES: Mapping[int, int] = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3}
 
 
 class _Formatter(logging.Formatter):
-    """`message key=value …`, with the priority prefix of sd-daemon(3) where a journal reads it."""
-
-    _PRIORITIES: Mapping[int, str] = {
-        logging.DEBUG: "<7>",
-        logging.INFO: "<6>",
-        logging.WARNING: "<4>",
-        logging.ERROR: "<3>",
-    }
-
-    def __init__(self, *, prefixed: bool) -> None:
-        super().__init__()
-        self._prefixed = prefixed
+    """`message key=value …`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        facts: Mapping[str, object] = getattr(record, "facts", {})
-        words = [record.getMessage(), *(f"{key}={_value(value)}" for key, value in facts.items())]
+        words = [record.getMessage(), *(f"{key}={_value(value)}" for key, value in _facts(record).items())]
         text = " ".join(words)
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        return self._PRIORITIES.get(record.levelno, "<6>") + text if self._prefixed else text
+        return text
 
 
-def start_logging(*, verbose: bool, in_journal: bool) -> None:
-    """Send the daemon's log to standard error; `in_journal` says that a journal reads it from there."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter(prefixed=in_journal))
+class _JournalHandler(logging.Handler):
+    """Each record as one entry with fields; falls back to lines on standard error, which the journal reads as well."""
+
+    def __init__(self, voice: Voice) -> None:
+        super().__init__()
+        self._voice = voice
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told: dict[str, object] = {**_facts(record), **getattr(record, "fields", {})}
+        fields = {_field(key): shown(str(value), limit=_FIELD_LIMIT) for key, value in told.items()}
+        marked = getattr(record, "message_id", None)
+        if marked is not None:
+            fields["MESSAGE_ID"] = marked
+        self._voice.say(_PRIORITIES.get(record.levelno, 6), self.format(record), fields)
+
+
+def start_logging(*, verbose: bool) -> None:
+    """Send the daemon's log to the journal, if standard error leads there, else to standard error."""
+    voice = Voice(identifier=IDENTIFIER)
+    handler = _JournalHandler(voice) if voice.in_journal else logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
@@ -54,10 +68,10 @@ def start_logging(*, verbose: bool, in_journal: bool) -> None:
 
 
 def say_transition(transition: Transition) -> None:
-    """One line for one transition."""
-    demoted = transition.kind is TransitionKind.PHASE and transition.before == "" and bool(transition.reasons)
-    failed = transition.kind is TransitionKind.ROLLBACK and transition.after == RollbackState.FAILED
-    loud = transition.after in _LOUD or failed or demoted
+    """One entry for one transition."""
+    loud = transition.after in _LOUD or (
+        transition.kind is TransitionKind.ROLLBACK and transition.after == RollbackState.FAILED
+    )
     facts: dict[str, object] = {
         "release": transition.release,
         "job": transition.job,
@@ -72,8 +86,16 @@ def say_transition(transition: Transition) -> None:
         "%s %s",
         _subject(transition),
         transition.after,
-        extra={"facts": kept},
+        extra={"facts": kept, "fields": _state_fields(transition), "message_id": message_id(transition)},
     )
+
+
+def _state_fields(transition: Transition) -> dict[str, str]:
+    """What a program asks for, beside the facts: the words are in the message already."""
+    fields = {"KIND": str(transition.kind), "STATE": str(transition.after)}
+    if transition.kind is TransitionKind.PHASE and transition.after in _VERDICTS:
+        fields["VERDICT"] = str(transition.after)
+    return fields
 
 
 def _subject(transition: Transition) -> str:
@@ -86,6 +108,17 @@ def _subject(transition: Transition) -> str:
             return "window is now"
         case TransitionKind.PAUSE:
             return "automatic rollbacks are"
+
+
+def _facts(record: logging.LogRecord) -> Mapping[str, object]:
+    facts: Mapping[str, object] = getattr(record, "facts", {})
+    return facts
+
+
+def _field(key: str) -> str:
+    """The name of a fact's field: capitals, digits and underscores, as journald takes it."""
+    name = _NAMES.get(key, key).upper()
+    return "WATCHER_" + "".join(char if char.isascii() and char.isalnum() else "_" for char in name)
 
 
 def _value(value: object) -> str:

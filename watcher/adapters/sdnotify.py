@@ -25,6 +25,15 @@ class Notifier:
         """The journal is being read and the sockets are open."""
         self._send("READY=1")
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether a service manager listens at all."""
+        return bool(self._address)
+
+    def extend(self, seconds: int) -> None:
+        """The start takes longer, and goes on: what has to be caught up with is a lot."""
+        self._send(f"EXTEND_TIMEOUT_USEC={seconds * 1_000_000}")
+
     def stopping(self) -> None:
         """The shutdown has begun."""
         self._send("STOPPING=1")
@@ -34,7 +43,7 @@ class Notifier:
         self._send(f"STATUS={text.splitlines()[0] if text else ''}")
 
     def alive(self) -> None:
-        """The loop still turns."""
+        """Work goes through from one end to the other."""
         self._send("WATCHDOG=1")
 
     def _send(self, message: str) -> None:

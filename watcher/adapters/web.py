@@ -6,50 +6,43 @@ Has no route that changes anything, and neither authenticates nor needs to.
 from __future__ import annotations
 
 import socket
-from contextlib import AsyncExitStack, ExitStack
-from typing import Self
+from contextlib import ExitStack
+from functools import partial
 
 from aiohttp import web
 
 from watcher.adapters.front import Front
-from watcher.adapters.gate import Limits, serving
+from watcher.adapters.gate import Limits
 from watcher.adapters.pages import add_pages
 from watcher.adapters.problem import problems
 from watcher.adapters.reads import Reads
-from watcher.core.errors import WatcherError
+from watcher.adapters.server import AddressError, Server, inherited
 
 LIMITS = Limits(connections=8, each_user=8, answer=5.0)
 _BODY_LIMIT = 1024
 
 
-class AddressError(WatcherError):
-    """The address can't be listened at."""
+class WebServer(Server):
+    """The read-only HTTP of `address`, or of the socket that was inherited, served while this context is open.
 
-
-class WebServer:
-    """The read-only HTTP of `address`, served while this context is open.
-
-    Opening raises AddressError. `port` is the real one, also where 0 was asked for.
+    Opening raises AddressError.
     """
 
-    def __init__(self, front: Front, address: tuple[str, int], *, limits: Limits = LIMITS) -> None:
-        self._front = front
-        self._address = address
-        self._limits = limits
-        self._stack = AsyncExitStack()
-        self.port = address[1]
+    def __init__(
+        self,
+        front: Front,
+        address: tuple[str, int],
+        *,
+        limits: Limits = LIMITS,
+        listener: socket.socket | None = None,
+    ) -> None:
+        listening = partial(_listen, *address) if listener is None else inherited(listener)
+        super().__init__(lambda: _application(front), listening, limits)
 
-    async def __aenter__(self) -> Self:
-        listener = _listen(*self._address)
-        self.port = int(listener.getsockname()[1])
-        async with AsyncExitStack() as stack:
-            stack.enter_context(listener)
-            await stack.enter_async_context(serving(_application(self._front), listener, self._limits))
-            self._stack = stack.pop_all()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._stack.aclose()
+    @property
+    def port(self) -> int:
+        """The real one, also where 0 was asked for; 0 before the context is open."""
+        return int(self.address[1]) if isinstance(self.address, tuple) else 0
 
 
 def _application(front: Front) -> web.Application:

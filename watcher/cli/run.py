@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +39,6 @@ def run(args: argparse.Namespace) -> int:
     from watcher.adapters.log import start_logging  # noqa: PLC0415 - a client verb must not pay for the daemon
     from watcher.daemon import serve  # noqa: PLC0415 - the same
 
-    start_logging(verbose=bool(args.verbose), in_journal="JOURNAL_STREAM" in os.environ)
+    start_logging(verbose=bool(args.verbose))
     serve(Paths.choose(config=args.config, state=args.state_dir, socket=args.socket, rollbacks=args.rollback_dir))
     return 0

@@ -30,7 +30,7 @@ class Voice:
 
     def say(self, priority: int, message: str, fields: Mapping[str, str]) -> None:
         """One entry. `fields` are in capitals; a plain line shows `message` only, so that must hold all that counts."""
-        if self.in_journal and self._send(priority, message, fields):
+        if self.in_journal and self.send(priority, message, fields):
             return
         prefix = f"<{priority}>" if self.in_journal else ""
         try:
@@ -38,7 +38,8 @@ class Voice:
         except OSError:
             return  # whoever listened is gone, and there is nobody else to tell
 
-    def _send(self, priority: int, message: str, fields: Mapping[str, str]) -> bool:
+    def send(self, priority: int, message: str, fields: Mapping[str, str]) -> bool:
+        """One entry, straight to the journal; whether it went."""
         told = {"MESSAGE": message, "PRIORITY": str(priority), "SYSLOG_IDENTIFIER": self._identifier, **fields}
         try:
             if self._channel is None:

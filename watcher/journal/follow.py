@@ -40,7 +40,7 @@ class Follower:
 
     `position` is the text to go on from, None for a first start: at the tail, or with `since` at that instant.
     `until` ends it (`finished`) before the first entry at or past that instant. Without a `clock` nothing is thought
-    to be still growing: for recorded journals. One thread creates, uses and closes it.
+    to be still growing: for recorded journals. `heartbeat` as in `Scanner`. One thread creates, uses and closes it.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class Follower:
         since: Usec | None = None,
         until: Usec | None = None,
         make: MakeReader = _Reader,
+        heartbeat: str | None = None,
     ) -> None:
         """Raises the scanner's error for a pattern that can't be used."""
         self.finished = False
@@ -61,7 +62,7 @@ class Follower:
         self._clock = clock
         self._until = until
         self._make = make
-        self._scanner = Scanner(jobs)
+        self._scanner = Scanner(jobs, heartbeat=heartbeat)
         self._batches = BatchReader(self._scanner, clock=clock, until=until)
         self._reader: _Reader | None = None
         self._placed = False
@@ -245,7 +246,7 @@ class Follower:
         if self._position is None or stretch.cursor != self._position.cursor:
             return None
         self._read_until = self._seen_until(stretch)
-        return Reading(read_until=self._read_until, at_tail=True, visible=self.visible)
+        return Reading(read_until=self._read_until, at_tail=True, visible=self.visible, heard=self._scanner.heard)
 
     def _reading(self, stretch: Stretch) -> Reading:
         idle = self._idle(stretch)
@@ -277,6 +278,7 @@ class Follower:
             entries=stretch.entries,
             at_tail=stretch.at_tail or not stretch.entries,
             visible=self.visible,
+            heard=self._scanner.heard,
         )
 
     def _seen_until(self, stretch: Stretch) -> Usec:

@@ -24,24 +24,30 @@ class Place:
     """What the name of a unit says about the entries of its processes.
 
     `jobs` own them. `job` is the one that does, where ordinary processes write them. `foreign`: ordinary ones do, and
-    for the name's sake no job owns what they write. `ours`: release-watcher does, and it is nobody's.
+    for the name's sake no job owns what they write. `ours`: release-watcher does, and it is nobody's. `heard`: so it
+    is while an entry of our own is waited for.
     """
 
-    __slots__ = ("foreign", "job", "jobs", "ours")
+    __slots__ = ("foreign", "heard", "job", "jobs", "ours")
 
-    def __init__(self, jobs: tuple[CountedJob, ...], *, ordinary: bool, ours: bool) -> None:
+    def __init__(self, jobs: tuple[CountedJob, ...], *, ordinary: bool, ours: bool, heard: bool = False) -> None:
         self.jobs = jobs
         self.job = jobs[0] if ordinary and len(jobs) == 1 else None
-        self.foreign = ordinary and not jobs
-        self.ours = ours
+        self.heard = ours and heard
+        self.foreign = ordinary and not jobs and not self.heard
+        self.ours = ours and not heard
 
 
 class Places:
     """Finds the jobs that own an entry. `known` remembers at most MOST_KNOWN units, for the hot loop."""
 
-    def __init__(self, jobs: Sequence[WatchedJob], counted: Sequence[CountedJob]) -> None:
-        """`counted` are the same jobs in the same order. Raises PatternError: a name or a glob that can't be used."""
+    def __init__(self, jobs: Sequence[WatchedJob], counted: Sequence[CountedJob], *, listens: bool = False) -> None:
+        """`counted` are the same jobs in the same order; `listens`: an entry of our own is waited for.
+
+        Raises PatternError: a name or a glob that can't be used.
+        """
         self._jobs = tuple(counted)
+        self._listens = listens
         self._units = JobUnits([job.units for job in jobs])
         self._identified: dict[bytes, list[CountedJob]] = {}
         for job, of_job in zip(jobs, counted, strict=True):
@@ -55,7 +61,8 @@ class Places:
             place = Place((), ordinary=False, ours=False)
         else:
             jobs = tuple(self._jobs[number] for number in self._units.owners(unit))
-            place = Place(jobs, ordinary=not unit.startswith(_PRIVILEGED), ours=self._units.is_own(unit))
+            ordinary, ours = not unit.startswith(_PRIVILEGED), self._units.is_own(unit)
+            place = Place(jobs, ordinary=ordinary, ours=ours, heard=self._listens)
         if len(self.known) >= MOST_KNOWN:
             self.known.clear()
         self.known[unit] = place

@@ -134,7 +134,9 @@ class ReaderProcess:
         probing: MakeReader = failing(failpoint, ProbingReader) if failpoint else ProbingReader
         make = partial(probing, announce=outbox.announce, pinned=frozenset(plan.pinned)) if plan.probe else self._plain
         self._beat.at_once = plan.probe
-        self._follower = Follower(plan.source, plan.jobs, position=plan.position, clock=clock, make=make)
+        self._follower = Follower(
+            plan.source, plan.jobs, position=plan.position, clock=clock, make=make, heartbeat=plan.heartbeat
+        )
         self._backoff = FIRST_BACKOFF
         self._woken_in_vain = False
 

@@ -20,8 +20,8 @@ class Reading:
     """A piece of the journal, read to its end; the next one begins right after it.
 
     `entries` are anybody's. `at_tail`: there was nothing more at that moment. `visible`: this reader has seen an
-    entry, in this reading or before; without permission the journal just looks empty. `position` is None if it has
-    not moved.
+    entry, in this reading or before; without permission the journal just looks empty. `heard`: it has seen the entry
+    of our own that it was told of. `position` is None if it has not moved.
     """
 
     read_until: Usec
@@ -33,6 +33,7 @@ class Reading:
     entries: int = 0
     at_tail: bool = False
     visible: bool = False
+    heard: bool = False
 
     def taken_in(self, at: Usec) -> BatchRead:
         """The event for the core, taken in at `at`."""
@@ -59,6 +60,7 @@ def joined(first: Reading, second: Reading) -> Reading:
         entries=first.entries + second.entries,
         at_tail=second.at_tail,
         visible=second.visible,
+        heard=second.heard,
     )
 
 

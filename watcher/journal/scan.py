@@ -22,6 +22,7 @@ from watcher.journal.matcher import KERNEL_MISSED, LONGEST_TEXT, SUPPRESSED, Mat
 from watcher.journal.patterns import PatternError, readable
 from watcher.journal.places import Place, Places
 from watcher.journal.runs import CountedRuns
+from watcher.journal.source import HEARTBEAT
 
 __all__ = ["JournalReader", "PatternError", "Scanner", "Tally"]
 
@@ -48,11 +49,16 @@ class Scanner:
 
     _last_at: int
 
-    def __init__(self, jobs: Sequence[WatchedJob]) -> None:
-        """Raises PatternError for a pattern, a unit or a glob that can't be used."""
+    def __init__(self, jobs: Sequence[WatchedJob], *, heartbeat: str | None = None) -> None:
+        """`heartbeat` is what stands in the entry of our own that is waited for; once it was seen, `heard` is True.
+
+        Raises PatternError for a pattern, a unit or a glob that can't be used.
+        """
+        self.heard = False
+        self._heartbeat = None if heartbeat is None else heartbeat.encode()
         matchers = {rules: Matcher(rules) for rules in {job.rules for job in jobs}}  # the same packs, one automaton
         self._jobs = tuple(CountedJob(job, matchers[job.rules]) for job in jobs)
-        self._places = Places(jobs, self._jobs)
+        self._places = Places(jobs, self._jobs, listens=heartbeat is not None)
         self._joins = Joins({reach for job in self._jobs for reach in job.reaches.values()})
         self._runs = CountedRuns()
         self._begin()
@@ -152,6 +158,9 @@ class Scanner:
 
     def _consider(self, entry: Entry, place: Place, at: Usec) -> None:
         if place.ours:
+            return
+        if place.heard:
+            self.heard = self.heard or entry.field(HEARTBEAT) == self._heartbeat
             return
         try:
             judged = self._judge(entry, place, at)

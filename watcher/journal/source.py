@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+HEARTBEAT = "WATCHER_HEARTBEAT"
+"""The field of our own entry by which a daemon knows that it can really read the journal."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:

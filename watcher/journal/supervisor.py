@@ -94,6 +94,8 @@ class Supervisor:
         self._suspect: Spot | None = None
         self._pinned: tuple[Spot, ...] = ()
         self._trouble: str | None = "the journal reader is starting"
+        self.turns = 0
+        """How often something that the reader said was dealt with to its end: stands still when anything hangs."""
 
     @property
     def trouble(self) -> str | None:
@@ -129,7 +131,7 @@ class Supervisor:
 
     async def replace(self, plan: Plan) -> None:
         """Go on under other jobs or another journal: with a new process, at the committed position."""
-        self._plan = plan
+        self._plan = replace(plan, heartbeat=self._plan.heartbeat if plan.source == self._plan.source else None)
         self._is_replaced = True
         self._stirred.set()
         self._signal(signal.SIGKILL)
@@ -175,7 +177,9 @@ class Supervisor:
                     return Ending.CONFIG
                 if not line.endswith(b"\n"):
                     return _ending(await process.wait())
-                if not await self._take(line):
+                is_taken = await self._take(line)
+                self.turns += 1
+                if not is_taken:
                     return Ending.STORE
             except TimeoutError:
                 return Ending.HUNG
@@ -201,11 +205,19 @@ class Supervisor:
             return False
         if reading.position is not None:
             self._backoff = FIRST_BACKOFF
-        unseen = self._plan.source.is_machine and not reading.visible
-        self._trouble = (
-            f"{self._plan.source}: no entry can be seen; is this user in group systemd-journal?" if unseen else None
-        )
+        if reading.heard:
+            self._plan = replace(self._plan, heartbeat=None)
+        self._trouble = self._blindness(reading)
         return True
+
+    def _blindness(self, reading: Reading) -> str | None:
+        """Why what the reader sees is not all that there is."""
+        if self._plan.source.is_machine and not reading.visible:
+            return f"{self._plan.source}: no entry can be seen; is this user in group systemd-journal?"
+        if self._plan.heartbeat is not None:
+            behind = "still reading what was logged before" if not reading.at_tail else "is Storage=none set?"
+            return f"{self._plan.source}: an entry of our own has not come back yet; {behind}"
+        return None
 
     async def _note(self, ending: Ending) -> None:
         """After the end of a process: what to tell, what to blame, how long to wait."""

@@ -40,7 +40,7 @@ class Plan:
     """What a reader process is to do.
 
     `position` None: a first start, at the tail. `probe`: announce each spot until the journal's end. `pinned`: spots
-    to pass unread. `poll` is how long to sleep at the tail at most.
+    to pass unread. `poll` is how long to sleep at the tail at most. `heartbeat` names an entry of our own to look for.
     """
 
     source: Source
@@ -49,6 +49,7 @@ class Plan:
     probe: bool = False
     pinned: tuple[Spot, ...] = ()
     poll: Usec = SELDOM
+    heartbeat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +143,7 @@ def _plan(data: dict[str, Any]) -> Plan:
         probe=bool(data["probe"]),
         pinned=tuple(Spot(cursor=_text(spot["cursor"]), stepping=bool(spot["stepping"])) for spot in data["pinned"]),
         poll=Usec(_whole(data["poll"])),
+        heartbeat=None if data["heartbeat"] is None else str(data["heartbeat"]),
     )
 
 
@@ -176,6 +178,7 @@ def _reading_data(reading: Reading) -> dict[str, Any]:
         "entries": reading.entries,
         "tail": reading.at_tail,
         "visible": reading.visible,
+        "heard": reading.heard,
     }
 
 
@@ -196,6 +199,7 @@ def _message(data: dict[str, Any]) -> Message:
         entries=_whole(batch["entries"]),
         at_tail=bool(batch["tail"]),
         visible=bool(batch["visible"]),
+        heard=bool(batch["heard"]),
     )
 
 
