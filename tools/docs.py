@@ -1,7 +1,8 @@
 """`make docs`: writes what the documentation repeats of the code; with `--check` it says what is out of date instead.
 
 `docs/windows.md` comes from the tables of phases, the schemas from the configuration's models, `docs/commands.md`
-from each verb's `--help`, and the manual pages in `deploy/man` from the command line's grammar and the schema.
+from each verb's `--help`, and the manual pages in `deploy/man` from the command line's grammar and the schema. The
+sessions in `docs/rules.md` are run, and show what came of it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.man import watcher_1, watcher_yaml_5
+from tools.played import played
 from watcher.cli.grammar import grammar_of
 from watcher.cli.main import parser
 from watcher.config.schema import schema_of_config, schema_of_pack, schema_of_scenario
@@ -34,6 +36,7 @@ def pages() -> dict[str, str]:
         "pack.schema.json": _as_text(schema_of_pack()),
         "scenario.schema.json": _as_text(schema_of_scenario()),
         "commands.md": _commands(),
+        "rules.md": played(_kept("rules.md")),
         f"{MANUAL}/watcher.1": watcher_1(),
         f"{MANUAL}/watcher.yaml.5": watcher_yaml_5(),
     }
