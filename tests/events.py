@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
+from watcher.core.baseline import Baseline, ErrorMinutes
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MINUTE, SECOND, Usec, parse_duration
 from watcher.core.engine import decide
-from watcher.core.found import JobTally, Match
+from watcher.core.found import ErrorSeen, Found, JobTally, Match
 from watcher.core.messages import (
+    BaselineRead,
     BatchRead,
     Judgement,
     PauseRequested,
@@ -35,6 +37,7 @@ from watcher.core.policy import (
     ReleasePolicy,
     RollbackPlan,
     SharedCause,
+    Threshold,
 )
 from watcher.core.release import Release, ReleaseRequest, RollbackState
 from watcher.core.severity import Severity
@@ -73,7 +76,7 @@ class Terms(TypedDict, total=False):
     limit: int
     within: str | None
     severity: Severity
-    thresholds: tuple[MatchThreshold, ...]
+    thresholds: tuple[Threshold, ...]
     mode: Mode
     window: str
     settle: str
@@ -180,7 +183,7 @@ def gap(
 
 
 def batch(
-    *matches: Match,
+    *matches: Found,
     at: Instant,
     errors: int = 0,
     entries: int = 0,
@@ -266,3 +269,42 @@ def observed(
 def reviewed(*unclaimed: ReleaseId, at: Instant) -> QueueReviewed:
     """It is time to look at the queued rollbacks that nobody has claimed."""
     return QueueReviewed(at=instant(at), unclaimed=unclaimed or (RELEASE,))
+
+
+def error(at: Instant, kind: str = "kind-1", *, job: JobName = JOB, matched: bool = True) -> ErrorSeen:
+    """An error entry of a kind."""
+    when = instant(at)
+    return ErrorSeen(job=job, at=when, cursor=f"cursor-{when}", kind=kind, matched=matched)
+
+
+def baseline(
+    *,
+    error_minutes: int = 0,
+    minutes: int = 14 * 24 * 60,
+    bursts: int | None = None,
+    kinds: tuple[str, ...] = (),
+    whole: str = "14d",
+    problem: str = "",
+) -> Baseline:
+    """What was in the fourteen days before `START`."""
+    since = Usec(START - span("14d"))
+    many = tuple(
+        ErrorMinutes(severity=one, minutes=error_minutes, bursts=error_minutes if bursts is None else bursts)
+        for one in Severity
+    )
+    return Baseline(
+        since=since,
+        until=START,
+        heard_from=since,
+        whole_from=Usec(START - span(whole)),
+        entries=1000,
+        minutes=minutes,
+        error_minutes=many,
+        kinds=tuple((kind, 1) for kind in sorted(kinds)),
+        problem=problem,
+    )
+
+
+def baseline_read(what: Baseline | None = None, *, at: Instant = "0s", which: ReleaseId = RELEASE) -> BaselineRead:
+    """The past has been read."""
+    return BaselineRead(at=instant(at), release=which, baseline=baseline() if what is None else what)

@@ -78,6 +78,7 @@ BELOW = {
     ),
     "watcher.listeners": ("watcher.core", "watcher.adapters"),
     "watcher.rollbacks": ("watcher.core", "watcher.adapters", "watcher.clock"),
+    "watcher.lookback": ("watcher.core",),
     "watcher.daemon": (
         "watcher.dispatch.plan",
         "watcher.core",
@@ -87,6 +88,7 @@ BELOW = {
         "watcher.clock",
         "watcher.paths",
         "watcher.desk",
+        "watcher.lookback",
         "watcher.notebook",
         "watcher.rollbacks",
         "watcher.listeners",

@@ -30,15 +30,18 @@ from watcher.clock import wall_clock
 from watcher.config.load import load_settings
 from watcher.config.problem import ConfigError
 from watcher.config.settings import Settings
-from watcher.core.duration import Usec
+from watcher.core.baseline import Baseline, unread
+from watcher.core.duration import HOUR, Usec
 from watcher.core.errors import WatcherError
 from watcher.core.excerpt import ReadAgain
 from watcher.core.messages import (
     Answer,
+    BaselineRead,
     BatchRead,
     Event,
     PauseRequested,
     QueueReviewed,
+    ReadBaseline,
     ReaderRestarted,
     RollbackObserved,
     SettingsLoaded,
@@ -46,15 +49,17 @@ from watcher.core.messages import (
 )
 from watcher.core.names import LONGEST, JobName, ReleaseId
 from watcher.core.release import Release
-from watcher.core.state import Decision, State
+from watcher.core.state import OPEN_PHASES, Decision, State
 from watcher.desk import Desk
 from watcher.dispatch.plan import distrust
 from watcher.journal.excerpts import read_excerpts
 from watcher.journal.joins import reach_of
+from watcher.journal.pasts import read_past_apart
 from watcher.journal.source import Source
 from watcher.journal.supervisor import Supervisor
 from watcher.journal.wire import Plan
 from watcher.listeners import Listeners
+from watcher.lookback import AT_ONCE, Lookback
 from watcher.notebook import Notebook
 from watcher.paths import Paths
 from watcher.rollbacks import Rollbacks
@@ -62,6 +67,7 @@ from watcher.service import Service
 
 NOTE_PATIENCE = 5.0
 EXCERPT_SECONDS = 10.0
+BASELINE_SECONDS = 600.0
 _ID_STEM = LONGEST - len("-20261123-235959-abcd")
 
 
@@ -95,6 +101,7 @@ class Daemon:
         )
         self._service = Service()
         self._listeners = Listeners(self, path=paths.socket, metrics=settings.metrics_address, inherited=inherited)
+        self._lookback = Lookback(find=self.find, read=self._read_past, hand_in=self._hand_in, clock=wall_clock)
         self._supervisor = Supervisor(
             replace(_plan(settings), heartbeat=self._service.awaited(_source(settings))),
             on_event=self._hand_in,
@@ -118,6 +125,7 @@ class Daemon:
                 group.create_task(self._desk.run(), name="desk"),
                 group.create_task(self._supervisor.run(), name="reader"),
                 group.create_task(self._notebook.run(), name="notes"),
+                *(group.create_task(self._lookback.run(), name=f"baseline {one}") for one in range(AT_ONCE)),
                 group.create_task(self._rollbacks.watch(), name="rollbacks"),
                 group.create_task(self._rollbacks.review(), name="queue review"),
                 group.create_task(self._tell_manager(), name="service manager"),
@@ -144,6 +152,9 @@ class Daemon:
             reason = f"the state was lost ({self._store.lost}); `watcher resume` says that you know"
             self._desk.take(PauseRequested(at=wall_clock(), job=None, reason=reason, author="release-watcher"))
         self._warn()
+        for release in self.state.releases.values():
+            if release.phase in OPEN_PHASES and release.trial.waits:
+                self._lookback.due(release.id)
         self._rollbacks.begin()
         self._supervisor.follow_closely(bool(self.state.watching()))
         log.info(
@@ -157,6 +168,8 @@ class Daemon:
         for command in decision.commands:
             if isinstance(command, WriteNote):
                 self._notebook.due(command.release)
+            elif isinstance(command, ReadBaseline):
+                self._lookback.due(command.release)
         for transition in decision.transitions:
             say_transition(transition)
         for release in decision.changed:
@@ -164,7 +177,9 @@ class Daemon:
                 waiting.set()
         self._supervisor.follow_closely(bool(decision.state.watching()))
 
-    async def _hand_in(self, event: BatchRead | ReaderRestarted | QueueReviewed | RollbackObserved) -> bool:
+    async def _hand_in(
+        self, event: BatchRead | BaselineRead | ReaderRestarted | QueueReviewed | RollbackObserved
+    ) -> bool:
         """Whether the event was committed. If not, nothing is lost: the reader goes back, the others are seen again."""
         try:
             await self._desk.ask(event)
@@ -189,6 +204,15 @@ class Daemon:
         return await read_excerpts(
             _source(self._settings), release, timeout=EXCERPT_SECONDS, captures=captures, joins=joins
         )
+
+    async def _read_past(self, release: Release) -> Baseline:
+        until = release.registered_at
+        since = Usec(max(until - (release.trial.lookback or HOUR), 0))
+        job = next((one for one in self._settings.jobs if one.name == release.job), None)
+        if job is None:
+            return unread("the job is not in the configuration any more", since=since, until=until)
+        source = _source(self._settings)
+        return await read_past_apart(source, job, since=since, until=until, timeout=BASELINE_SECONDS)
 
     def _reload_on_signal(self) -> None:
         self._reloading = asyncio.ensure_future(self._try_reload())

@@ -8,10 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from watcher.core import counters
+from watcher.core.baseline import Baseline
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
 from watcher.core.engine import decide
-from watcher.core.messages import BatchRead, ReleaseRequested, SettingsLoaded
+from watcher.core.messages import BaselineRead, BatchRead, ReleaseRequested, SettingsLoaded
 from watcher.core.names import ReleaseId, RuleName
 from watcher.core.policy import JobPolicy, Mode
 from watcher.core.release import Release, ReleaseRequest
@@ -47,6 +48,17 @@ class Replay:
             request = ReleaseRequest(job=self.policy.name, version="replay", author="", mode=Mode.OBSERVE)
             self._take(ReleaseRequested(at=self.release_at, request=request, fresh_id=_RELEASE))
 
+    @property
+    def lookback(self) -> Usec | None:
+        """How much of the past before the release is to be read first; None: nothing is."""
+        release = self.state.releases.get(_RELEASE)
+        return release.trial.lookback if release is not None and release.trial.waits else None
+
+    def take_baseline(self, baseline: Baseline) -> None:
+        """What was before the release."""
+        if self.release_at is not None:
+            self._take(BaselineRead(at=self.release_at, release=_RELEASE, baseline=baseline))
+
     def read(self, batch: BatchRead) -> None:
         """Judge one batch."""
         self.gaps.extend(batch.gaps)
@@ -64,5 +76,5 @@ class Replay:
             read_until=self.state.read_until,
         )
 
-    def _take(self, event: BatchRead | SettingsLoaded | ReleaseRequested) -> None:
+    def _take(self, event: BaselineRead | BatchRead | SettingsLoaded | ReleaseRequested) -> None:
         self.state = decide(self.state, event).state

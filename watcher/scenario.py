@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from watcher.config.problem import Place, Problem, quoted
 from watcher.config.scenarios import Scenario, Step
+from watcher.core.baseline import Past
 from watcher.core.duration import Usec, format_duration
 from watcher.core.found import Match
 from watcher.core.messages import BatchRead
@@ -71,18 +72,26 @@ def play(scenario: Scenario) -> Played:
 def _read(scenario: Scenario, replay: Replay) -> Iterator[Problem]:
     """Feeds the entries one by one; yields a problem for each that is not counted as it says."""
     scanner = Scanner((scenario.job,))
+    past = None if replay.release_at is None else Past(scenario.job.name, since=BEGINNING, until=replay.release_at)
     reader = MemoryReader(entry_of(Usec(BEGINNING + step.at), step.fields) for step in scenario.steps)
     for step in scenario.steps:
         at = Usec(BEGINNING + step.at)
+        if past is not None and at >= past.until:
+            replay.take_baseline(past.result())
+            past = None
         scanner.scan(reader, entries=1, matches=2)
         tally = scanner.drain()
         reading = Reading(
             read_until=at, last_entry_at=at, tallies=tally.tallies, found=tally.found, gaps=tally.gaps, entries=1
         )
+        if past is not None:
+            past.add(tallies=tally.tallies, found=tally.found, gaps=tally.gaps)
         replay.read(reading.taken_in(at))
         counted = tuple(str(rule) for one in tally.found if isinstance(one, Match) for rule in one.rules)
         if step.expected is not None and sorted(step.expected) != sorted(counted):
             yield _miscounted(scenario, step, counted, is_ours=bool(tally.tallies))
+    if past is not None:
+        replay.take_baseline(past.result())
 
 
 def _miscounted(scenario: Scenario, step: Step, counted: tuple[str, ...], *, is_ours: bool) -> Problem:

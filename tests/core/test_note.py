@@ -15,6 +15,7 @@ import pytest
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MINUTE, SECOND, Usec
 from watcher.core.excerpt import Capture, Excerpt, Line, ReadAgain
+from watcher.core.match_count import MatchCount
 from watcher.core.messages import Transition, TransitionKind
 from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.note import note_record, render_note
@@ -151,7 +152,9 @@ CROSSED = Reason(
 def _tried(peak: int, **changes: object) -> Trial:
     """The trial of `_watching` with so many matches at once against the first threshold."""
     trial = _watching().trial
-    counts = (replace(trial.counts[0], peak=peak), trial.counts[1])
+    first = trial.counts[0]
+    assert isinstance(first, MatchCount)
+    counts = (replace(first, peak=peak), trial.counts[1])
     return replace(trial, counts=counts, **changes)  # type: ignore[arg-type]  # fields of Trial, by name
 
 

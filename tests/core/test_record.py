@@ -50,6 +50,8 @@ def _any(hint: Any) -> st.SearchStrategy[Any]:
         return st.dictionaries(*map(_any, parts), max_size=2)
     if hint is str:
         return st.text(st.characters(codec=None), max_size=5)  # lone surrogates too
+    if hint is float:
+        return st.floats(allow_nan=False, allow_infinity=False)
     return st.from_type(hint)  # int, bool and words: what is left
 
 

@@ -63,7 +63,7 @@ class Daemon:
     def _take(self, batch: BatchRead) -> None:
         for tally in batch.tallies:
             self.counts[tally.job] += tally.entries
-        self.matches += batch.found
+        self.matches += [one for one in batch.found if isinstance(one, Match)]
         self.gaps += batch.gaps
         self.position = batch.position or self.position
         self.batches += 1

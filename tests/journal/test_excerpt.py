@@ -275,17 +275,17 @@ async def test_what_can_not_be_read_says_why(tmp_path: Path, expected: str, curs
     ("expected", "script"),
     [
         (
-            "the process that reads them ended with exit code 3: \\x1b[31mbad",
+            "the process that reads it ended with exit code 3: \\x1b[31mbad",
             "cat >/dev/null; printf 'x\\n\\033[31mbad\\n' >&2; exit 3",
         ),
-        ("the process that reads them ended with signal 7", "kill -BUS $$"),
-        ("the process that reads them gave no answer", "cat >/dev/null"),
-        ("the process that reads them gave no answer", "cat /dev/zero | head -c 1000000"),
-        ("the process that reads them gave an answer of another form", "echo '[]'"),
-        ("the process that reads them gave an answer of another form", "echo '{\"lines\": []}'"),
-        ("the process that reads them gave an answer of another form", 'echo \'{"lines": [{"line": 7}]}\''),
+        ("the process that reads it ended with signal 7", "kill -BUS $$"),
+        ("the process that reads it gave no answer", "cat >/dev/null"),
+        ("the process that reads it gave no answer", "cat /dev/zero | head -c 1000000"),
+        ("the process that reads it gave an answer of another form", "echo '[]'"),
+        ("the process that reads it gave an answer of another form", "echo '{\"lines\": []}'"),
+        ("the process that reads it gave an answer of another form", 'echo \'{"lines": [{"line": 7}]}\''),
         ("out of \\u202e memory", 'echo \'{"error": "out of \\u202e memory"}\''),
-        ("the process that reads them was silent for 0.2 s and was ended", "exec sleep 60"),
+        ("the process that reads it was silent for 0.2 s and was ended", "exec sleep 60"),
     ],
 )
 async def test_failing_child_is_words_and_never_an_error(tmp_path: Path, expected: str, script: str) -> None:
@@ -301,7 +301,7 @@ async def test_failing_child_is_words_and_never_an_error(tmp_path: Path, expecte
 async def test_missing_program_is_words_too(tmp_path: Path) -> None:
     """Even an interpreter that is gone, as in the middle of an upgrade, does not harm the daemon."""
     again = await read(tmp_path, release("s=1;i=1;b=2;m=3;t=4;x=5"), program=("/nonexistent/python",))
-    assert "the process that reads them could not be started: No such file or directory" == again.problem
+    assert "the process that reads it could not be started: No such file or directory" == again.problem
 
 
 async def test_cancelled_reading_leaves_no_process(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ class Line:
     message: str | None = "fine"
     unit: str = UNIT
     boot: str = BOOT
+    priority: int = 3
 
     def export(self) -> bytes:
         """The journal export format."""
@@ -46,7 +47,7 @@ class Line:
             "__MONOTONIC_TIMESTAMP": self.at - T0 + 10_000_000_000_000,
             "_BOOT_ID": self.boot,
             "_SYSTEMD_UNIT": self.unit,
-            "PRIORITY": 3,
+            "PRIORITY": self.priority,
         }
         if self.message is not None:
             fields["MESSAGE"] = self.message

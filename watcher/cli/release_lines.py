@@ -74,6 +74,7 @@ def details(release: Mapping[str, Any], output: Output) -> list[str]:
         ("ended", words(release["ended_at"])),
     ]
     facts += [("threshold", _threshold(one)) for one in release["thresholds"]]
+    facts += [("", words(one["detail"])) for one in release["thresholds"] if one["detail"]]
     facts += [("not judged", words(one)) for one in release["unjudged"]]
     facts += [("matches", f"{count} {words(rule)}") for rule, count in sorted(release["matches"].items())]
     facts += [

@@ -49,9 +49,11 @@ def run(args: argparse.Namespace) -> int:
     from watcher.cli.instants import parse_instant  # noqa: PLC0415 - other verbs must not pay for this one
     from watcher.clock import wall_clock  # noqa: PLC0415 - the same
     from watcher.config.load import load_settings  # noqa: PLC0415 - the same
+    from watcher.core.duration import Usec  # noqa: PLC0415 - the same
     from watcher.core.messages import BatchRead  # noqa: PLC0415 - the same
     from watcher.core.names import JobName  # noqa: PLC0415 - the same
     from watcher.journal.extent import read_extent  # noqa: PLC0415 - the same
+    from watcher.journal.past import read_past  # noqa: PLC0415 - the same
     from watcher.journal.source import Source  # noqa: PLC0415 - the same
     from watcher.replay import Replay  # noqa: PLC0415 - the same
 
@@ -71,6 +73,9 @@ def run(args: argparse.Namespace) -> int:
     started = time.perf_counter()
     replay = Replay(policy=settings.policies[JobName(args.job)], release_at=release_at)
     replay.begin(since)
+    if replay.lookback is not None and release_at is not None:
+        before = Usec(max(release_at - replay.lookback, 0))
+        replay.take_baseline(read_past(source, job, since=before, until=release_at))
     progress = Progress(since, until)
     for reading in read_extent(source, (job,), since=since, until=until):
         replay.read(reading.taken_in(reading.read_until))

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from watcher.config.job_sections import ExpectSection, JobSection, MatchesSection, ReleaseSection
+from watcher.config.job_sections import (
+    LOOKBACK,
+    ExpectSection,
+    FailWhenSection,
+    JobSection,
+    MatchesSection,
+    ReleaseSection,
+)
 from watcher.config.rule_sections import RuleSection
-from watcher.config.trust import open_rules
+from watcher.config.trust import is_open
 from watcher.core.duration import SECOND, Usec
 from watcher.core.names import JobName, RuleName
-from watcher.core.policy import JobPolicy, MatchThreshold, ReleasePolicy, RollbackPlan
+from watcher.core.policy import (
+    AboveBaseline,
+    JobPolicy,
+    MatchThreshold,
+    NewErrors,
+    ReleasePolicy,
+    RollbackPlan,
+    Threshold,
+)
 from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
 
@@ -55,6 +70,7 @@ def build_watched(name: str, job: JobSection, rules: Iterable[Rule]) -> WatchedJ
         units=tuple(dict.fromkeys(job.units)),
         identifiers=tuple(dict.fromkeys(job.identifiers)),
         rules=tuple(rules),
+        kinds=any(one.new_errors is not None for one in job.release.fail_when),
     )
 
 
@@ -63,13 +79,13 @@ def build_policy(watched: WatchedJob, job: JobSection) -> JobPolicy:
     units = [option for unit in watched.units for option in ("-u", unit)]
     identifiers = [option for identifier in watched.identifiers for option in ("-t", identifier)]
     release = build_release(job.release)
-    is_open = not watched.units and any(open_rules(watched.rules, threshold) for threshold in release.thresholds)
+    open_to_all = not watched.units and any(is_open(watched.rules, threshold) for threshold in release.thresholds)
     return JobPolicy(
         name=watched.name,
         owner=job.owner,
         rules={rule.name: rule.severity for rule in watched.rules},
         rules_hash=digest(asdict(watched)),
-        release=replace(release, trusted=not is_open),
+        release=replace(release, trusted=not open_to_all),
         journalctl=(*units, *identifiers),
     )
 
@@ -86,7 +102,7 @@ def build_release(section: ReleaseSection) -> ReleasePolicy:
         mode=section.mode,
         window=section.window.max,
         settle=settle_of(section),
-        thresholds=tuple(build_threshold(one.matches) for one in section.fail_when if one.matches is not None),
+        thresholds=tuple(build_thresholds(section.fail_when)),
         rollback=None
         if rollback is None
         else RollbackPlan(
@@ -104,6 +120,21 @@ def build_release(section: ReleaseSection) -> ReleasePolicy:
     )
 
 
+def build_thresholds(sections: Sequence[FailWhenSection]) -> Iterator[Threshold]:
+    """The conditions that this version can judge, in their order. What is new is new against the longest lookback."""
+    spans = [one.above_baseline.lookback for one in sections if one.above_baseline is not None]
+    for one in sections:
+        if one.matches is not None:
+            yield build_threshold(one.matches)
+        elif one.above_baseline is not None:
+            above = one.above_baseline
+            yield AboveBaseline(
+                severity=above.severity, factor=above.factor, confidence=above.confidence, lookback=above.lookback
+            )
+        elif one.new_errors is not None:
+            yield NewErrors(count=one.new_errors.count, lookback=max(spans, default=LOOKBACK))
+
+
 def build_threshold(matches: MatchesSection) -> MatchThreshold:
     """One condition on matches."""
     rule = None if matches.rule is None else RuleName(matches.rule)
@@ -115,7 +146,7 @@ def unjudged(section: ReleaseSection) -> tuple[str, ...]:
     keys = [] if section.window.runs is None else ["window.runs"]
     keys += [] if section.expect is None else ["expect"]
     for index, condition in enumerate(section.fail_when):
-        given = condition.model_fields_set - {"matches"}
+        given = condition.model_fields_set - {"matches", "above_baseline", "new_errors"}
         keys += [f"fail_when[{index}].{key}" for key in sorted(given)]
     return tuple(keys)
 

@@ -170,9 +170,7 @@ def _check_unused(job: JobKeys, release: MappingNode) -> Iterator[Problem]:
     unjudged: list[tuple[str | int, ...]] = [("expect",), ("window", "runs")]
     for index, item in enumerate(_items(release.at("fail_when"))):
         keys = item.entries if isinstance(item, MappingNode) else {}
-        unjudged += [
-            ("fail_when", index, key) for key in ("failed_runs", "above_baseline", "new_errors") if key in keys
-        ]
+        unjudged += [("fail_when", index, key) for key in ("failed_runs",) if key in keys]
     notes: dict[tuple[str | int, ...], str] = dict.fromkeys(
         unjudged,
         "is not judged by this version; a release that would pass ends inconclusive",

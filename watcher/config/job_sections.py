@@ -29,6 +29,9 @@ _DURATION = {
 _ARGV = {"type": "array", "items": TEXT, "minItems": 1}
 
 
+LOOKBACK = Usec(14 * 24 * HOUR)
+
+
 def _ratio(node: Node) -> float:
     return leaves.number(node, above=0, below=1, or_equal=True)
 
@@ -107,7 +110,7 @@ class AboveBaselineSection(Section):
     factor: Factor = Field(default=3.0, description="how many times the old rate")
     confidence: Confidence = Field(default=0.999, description="how sure it must be")
     lookback: PositiveSpan = Field(
-        default=Usec(14 * 24 * HOUR),
+        default=LOOKBACK,
         json_schema_extra={"default": "14d"},
         description="how far back the old rate is read",
     )

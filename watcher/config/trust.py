@@ -7,8 +7,9 @@ enough to start a rollback.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import assert_never
 
-from watcher.core.policy import MatchThreshold
+from watcher.core.policy import AboveBaseline, MatchThreshold, NewErrors, Threshold
 from watcher.core.rule import FieldCondition, Rule
 
 _TRUSTED = frozenset(
@@ -20,6 +21,18 @@ _TRUSTED = frozenset(
 """Fields that journald sets itself and that the sender can't choose: `_COMM`, `_EXE` and `_CMDLINE` are left out, as
 everybody may start any program under any name."""
 _TRUSTED_TRANSPORTS = frozenset({"kernel", "driver", "audit"})
+
+
+def is_open(rules: Iterable[Rule], threshold: Threshold) -> bool:
+    """Whether entries that anybody can send count towards the threshold."""
+    match threshold:
+        case MatchThreshold():
+            return bool(open_rules(rules, threshold))
+        case AboveBaseline():
+            return any(rule.severity.at_least(threshold.severity) and not is_trusted(rule) for rule in rules)
+        case NewErrors():
+            return True  # any entry of priority 3 counts, whatever the rules ask for
+    assert_never(threshold)
 
 
 def open_rules(rules: Iterable[Rule], threshold: MatchThreshold) -> tuple[Rule, ...]:

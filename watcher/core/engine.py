@@ -14,8 +14,9 @@ from watcher.core.draft import Draft
 from watcher.core.duration import Usec
 from watcher.core.ending import change_phase, change_rollback, pause_reason, queue_again, stale_reason
 from watcher.core.guards import current
-from watcher.core.judging import count_batch, judge_batch
+from watcher.core.judging import count_batch, judge_batch, take_baseline
 from watcher.core.messages import (
+    BaselineRead,
     BatchRead,
     Event,
     PauseRequested,
@@ -42,6 +43,9 @@ def decide(state: State, event: Event) -> Decision:  # noqa: C901 - one arm for 
     match event:
         case BatchRead():
             return _read(draft, event)
+        case BaselineRead():
+            take_baseline(draft, event)
+            return draft.seal()
         case ReaderRestarted():
             draft.count(counters.RESTARTS, event.reason)
             return draft.seal()

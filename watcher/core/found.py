@@ -40,5 +40,20 @@ class Match:
     cursor: str
 
 
-Found = Match
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorSeen:
+    """An error of a job that asks for new ones: a match of severity error or worse, or PRIORITY 3 or worse.
+
+    `kind` is the fingerprint's key of its message: for a stack trace, of the line that names the error. `matched`:
+    a rule fired on it.
+    """
+
+    job: JobName
+    at: Usec
+    cursor: str
+    kind: str
+    matched: bool
+
+
+Found = Match | ErrorSeen
 """Whatever `BatchRead.found` may hold, in the journal's order."""

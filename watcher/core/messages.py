@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from watcher.core.baseline import Baseline
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
 from watcher.core.found import Found, JobTally
@@ -36,6 +37,15 @@ class BatchRead:
     found: tuple[Found, ...] = ()
     gaps: tuple[Gap, ...] = ()
     position: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineRead:
+    """What was before a release has been read from the journal, or why it can't be (`baseline.problem`)."""
+
+    at: Usec
+    release: ReleaseId
+    baseline: Baseline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +158,7 @@ class QueueReviewed:
 
 Event = (
     BatchRead
+    | BaselineRead
     | ReaderRestarted
     | ReleaseRequested
     | ReleaseDeployed
@@ -176,7 +187,14 @@ class WriteNote:
     release: ReleaseId
 
 
-Command = QueueRollback | WriteNote
+@dataclass(frozen=True, slots=True)
+class ReadBaseline:
+    """Read what was before this release from the journal; the answer is a `BaselineRead`. Reading twice is harmless."""
+
+    release: ReleaseId
+
+
+Command = QueueRollback | WriteNote | ReadBaseline
 
 # ------------------------------------------------------------------------------------------------ what goes with it
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from watcher.core.aftermath import next_step, outcome, rollback_in_words
+from watcher.core.background import baseline_lines, kind_lines
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec, format_duration
 from watcher.core.evidence import first_lines, instant, journalctl_commands, shown_excerpts
@@ -56,6 +57,8 @@ def render_note(
         ("Release", [table(_facts(release))]),
         ("Window", [table(_window(release))]),
         ("Verdict", _verdict(release)),
+        ("Baseline", list(baseline_lines(release))),
+        ("Kinds of errors", list(kind_lines(release, excerpts))),
         ("Coverage", _coverage(release)),
         ("First matching lines", first_lines(release, excerpts)),
         ("See more", _see_more(commands)),
@@ -65,6 +68,8 @@ def render_note(
     )
     paragraphs: list[str] = []
     for title, body in sections:
+        if body == []:
+            continue  # no condition asks for it
         paragraphs += [f"## {title}"] if title else []
         paragraphs += body
     return "\n\n".join(paragraphs) + "\n"
@@ -171,8 +176,10 @@ def _verdict(release: Release) -> Iterator[str]:
         if 0 < closest.ratio < 1:
             label = prose(closest.label, limit=200)
             yield f"Closest to failing the release: {label}, {closest.count} of {closest.limit}."
+        told = [one for one in standings if one.detail]
+        yield from (f"{prose(one.label, limit=200)}: {prose(one.detail, limit=_WORDS)}." for one in told)
     else:
-        yield "No threshold on matches is configured."
+        yield "No threshold is configured."
     yield from _counts(release)
 
 

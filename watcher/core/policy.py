@@ -43,7 +43,38 @@ class MatchThreshold:
         return f"{self.count} {what} matches{span}"
 
 
-Threshold = MatchThreshold
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AboveBaseline:
+    """More failures than `factor` times what the job had in `lookback` before the release, and so sure of it.
+
+    Of a job that runs, its failed runs; of one that stays, the minutes with a match of `severity` or worse.
+    """
+
+    severity: Severity
+    factor: float
+    confidence: float
+    lookback: Usec
+
+    @property
+    def label(self) -> str:
+        """Name of this threshold in metrics and notes; made of configuration only."""
+        return f"{self.severity} above {self.factor:g} times the baseline (confidence {self.confidence:g})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewErrors:
+    """`count` error entries of kinds that the job did not have in `lookback` before the release."""
+
+    count: int
+    lookback: Usec
+
+    @property
+    def label(self) -> str:
+        """Name of this threshold in metrics and notes; made of configuration only."""
+        return f"{self.count} new error{'' if self.count == 1 else 's'}"
+
+
+Threshold = MatchThreshold | AboveBaseline | NewErrors
 """Every kind of condition that fails a release once it is crossed, each with a `label`."""
 
 

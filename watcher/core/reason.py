@@ -12,6 +12,11 @@ class ReasonCode(StrEnum):
     """Why a verdict was given or a rollback held, in one word; the only part that a rollback command is told."""
 
     MATCHES = "matches"
+    ABOVE_BASELINE = "above-baseline"
+    NEW_ERRORS = "new-errors"
+    BASELINE_UNREAD = "baseline-unread"
+    NOT_APPLICABLE = "not-applicable"
+    NOTHING_JUDGED = "nothing-judged"
     WINDOW_OVER = "window-over"
     PERSON = "person"
     SILENT = "silent"
@@ -37,7 +42,8 @@ class Reason:
     """Why, with the number and its limit; `verdict.say` puts it into words.
 
     `what` is what was counted ("error", a rule, a key of the configuration, a person's words); `span` is the time that
-    the counted things took, `within` the limit of that.
+    the counted things took, `within` the limit of that. `seen` is of how many `count` is a part; `before` are the same
+    two numbers of the baseline, `factor` and `confidence` those of the condition.
     """
 
     code: ReasonCode
@@ -46,3 +52,7 @@ class Reason:
     limit: int = 0
     span: Usec | None = None
     within: Usec | None = None
+    seen: int = 0
+    before: tuple[int, int] = (0, 0)
+    factor: float = 0.0
+    confidence: float = 0.0

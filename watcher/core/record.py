@@ -20,6 +20,7 @@ from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from watcher.core.baseline import Baseline
 from watcher.core.errors import WatcherError
 from watcher.core.messages import Transition
 from watcher.core.record_v1 import release_of_today
@@ -83,6 +84,17 @@ def transition_from_record(record: Mapping[str, Any]) -> Transition:
     """The transition that `transition_record` was given. Raises RecordError."""
     transition: Transition = _read(Transition, record)
     return transition
+
+
+def baseline_record(baseline: Baseline) -> dict[str, Any]:
+    """The baseline as a JSON object."""
+    return _written(Baseline, baseline)
+
+
+def baseline_from_record(record: Mapping[str, Any]) -> Baseline:
+    """The baseline that `baseline_record` was given. Raises RecordError."""
+    baseline: Baseline = _read(Baseline, record)
+    return baseline
 
 
 def _written(kind: Any, value: object) -> dict[str, Any]:

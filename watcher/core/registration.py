@@ -12,6 +12,7 @@ from watcher.core.guards import current, demotion, refuse_repeat
 from watcher.core.messages import (
     Accepted,
     Answer,
+    ReadBaseline,
     RefusalCode,
     Refused,
     ReleaseDeployed,
@@ -45,6 +46,8 @@ def register(draft: Draft, event: ReleaseRequested) -> Answer:
     supersede(draft, request, release_id)
     release = _new(draft, release_id, request, policy)
     draft.put(release)
+    if release.trial.waits:
+        draft.command(ReadBaseline(release.id))
     draft.tell(
         Transition(
             at=event.at,

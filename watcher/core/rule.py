@@ -62,10 +62,12 @@ class Rule:
 class WatchedJob:
     """What the reader has to know of a job.
 
-    `units` as `journalctl -u` takes them, globs included; `identifiers` are values of SYSLOG_IDENTIFIER.
+    `units` as `journalctl -u` takes them, globs included; `identifiers` are values of SYSLOG_IDENTIFIER. `kinds`: tell
+    the kind of each error, too, which costs a look at the priority of each entry.
     """
 
     name: JobName
     units: tuple[str, ...]
     identifiers: tuple[str, ...]
     rules: tuple[Rule, ...]
+    kinds: bool = False

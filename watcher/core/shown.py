@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from watcher.core.baseline import Baseline
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec, format_duration
 from watcher.core.release import CommandResult, Release
@@ -24,7 +25,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def shown_release(release: Release) -> dict[str, Any]:
     """The release for `-o json`, the HTTP API and the note's record.
 
-    `runs` and `baseline` are null: this version measures neither, and a zero would look like a measurement.
+    `runs` is null: this version does not count them, and a zero would look like a measurement. `baseline` is null while
+    it is being read, and where no condition asks for it.
     A threshold's `count` is the most that ever stood against its `limit`; from a `ratio` of 1 on it is crossed.
     """
     request, policy = release.request, release.policy.release
@@ -59,7 +61,7 @@ def shown_release(release: Release) -> dict[str, Any]:
         "matches": dict(release.trial.matches),
         "settling": release.trial.settling,
         "runs": None,
-        "baseline": None,
+        "baseline": None if release.trial.baseline is None else _shown_baseline(release.trial.baseline),
         "coverage": shown_coverage(release.trial.gaps),
         "counters": {
             "entries_before": release.entries_before,
@@ -111,6 +113,26 @@ def _shown_standing(one: Standing) -> dict[str, Any]:
         "limit": one.limit,
         "within": None if one.within is None else format_duration(one.within),
         "ratio": one.ratio,
+        "detail": one.detail or None,
+    }
+
+
+def _shown_baseline(baseline: Baseline) -> dict[str, Any]:
+    return {
+        "since": shown_instant(baseline.since),
+        "until": shown_instant(baseline.until),
+        "heard_from": shown_instant(baseline.heard_from),
+        "whole_from": shown_instant(baseline.whole_from),
+        "entries": baseline.entries,
+        "minutes": baseline.minutes,
+        "matches": dict(baseline.matches),
+        "error_minutes": {
+            one.severity: {"minutes": one.minutes, "bursts": one.bursts} for one in baseline.error_minutes
+        },
+        "kinds": len(baseline.kinds),
+        "kinds_cut": baseline.kinds_cut,
+        "limited": baseline.limited,
+        "problem": baseline.problem or None,
     }
 
 

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from watcher.core import match_count
+from watcher.core import above_baseline, match_count, new_errors
+from watcher.core.above_baseline import BaselineCount
+from watcher.core.baseline import Baseline
 from watcher.core.duration import Usec
-from watcher.core.found import Found
+from watcher.core.found import Found, Match
 from watcher.core.match_count import MatchCount
-from watcher.core.policy import MatchThreshold, Threshold
+from watcher.core.new_errors import NewErrorCount
+from watcher.core.policy import AboveBaseline, MatchThreshold, NewErrors, Threshold
 from watcher.core.reason import Reason
 from watcher.core.standing import Standing
 
-Count = MatchCount
+Count = MatchCount | BaselineCount | NewErrorCount
 
 
 def begun(thresholds: tuple[Threshold, ...]) -> tuple[Count, ...]:
@@ -24,11 +27,47 @@ def begun(thresholds: tuple[Threshold, ...]) -> tuple[Count, ...]:
     return tuple(map(_begun, thresholds))
 
 
-def with_found(count: Count, found: Found) -> Count:
-    """The count once this was found; the same one if it is no concern of it."""
+def with_found(count: Count, found: Found, *, settles_at: Usec, baseline: Baseline | None) -> Count:
+    """The count once this was found; the same one if it is no concern of it. `baseline` None: it is being read."""
     match count:
         case MatchCount():
-            return match_count.with_match(count, found)
+            return match_count.with_match(count, found) if isinstance(found, Match) else count
+        case BaselineCount():
+            return above_baseline.with_found(count, found, settles_at=settles_at, waiting=baseline is None)
+        case NewErrorCount():
+            return new_errors.with_found(count, found, baseline)
+    assert_never(count)
+
+
+def with_baseline(count: Count, baseline: Baseline, *, settles_at: Usec, window: Usec) -> tuple[Count, Usec | None]:
+    """The count once the baseline is there, and the instant of the crossing, if what had waited for it crosses."""
+    match count:
+        case MatchCount():
+            return count, None
+        case BaselineCount():
+            return above_baseline.with_baseline(count, baseline, settles_at=settles_at)
+        case NewErrorCount():
+            return new_errors.with_baseline(count, baseline, window=window)
+    assert_never(count)
+
+
+def lookback(count: Count) -> Usec | None:
+    """How much of the past the threshold has to know, None for none."""
+    match count:
+        case MatchCount():
+            return None
+        case BaselineCount() | NewErrorCount():
+            return count.threshold.lookback
+    assert_never(count)
+
+
+def lacking(count: Count) -> str:
+    """Why the threshold can't be judged, "" where it can."""
+    match count:
+        case MatchCount():
+            return ""
+        case BaselineCount() | NewErrorCount():
+            return count.lacking
     assert_never(count)
 
 
@@ -37,6 +76,10 @@ def crossed(count: Count) -> Reason | None:
     match count:
         case MatchCount():
             return match_count.crossed(count)
+        case BaselineCount():
+            return above_baseline.crossed(count)
+        case NewErrorCount():
+            return new_errors.crossed(count)
     assert_never(count)
 
 
@@ -45,6 +88,10 @@ def standing(count: Count, at: Usec | None = None) -> Standing:
     match count:
         case MatchCount():
             return match_count.standing(count, at)
+        case BaselineCount():
+            return above_baseline.standing(count, at)
+        case NewErrorCount():
+            return new_errors.standing(count)
     assert_never(count)
 
 
@@ -52,4 +99,8 @@ def _begun(threshold: Threshold) -> Count:
     match threshold:
         case MatchThreshold():
             return MatchCount(threshold=threshold)
+        case AboveBaseline():
+            return BaselineCount(threshold=threshold)
+        case NewErrors():
+            return NewErrorCount(threshold=threshold)
     assert_never(threshold)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from watcher.core.baseline import Baseline
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
 from watcher.core.names import RuleName
 from watcher.core.policy import Threshold
-from watcher.core.thresholds import Count, begun
+from watcher.core.thresholds import Count, begun, lookback
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Trial:
 
     What lies before `settles_at` is counted apart and held against nobody. `counts` are the thresholds with what
     counts towards each, in the order of the configuration. `heard`: the job logged something at all.
+    `baseline` is what was before the release.
     """
 
     counts: tuple[Count, ...]
@@ -41,10 +43,21 @@ class Trial:
     sightings: tuple[Sighting, ...] = ()
     gaps: tuple[Gap, ...] = ()
     rules_changed_at: Usec | None = None
+    baseline: Baseline | None = None
 
     def started(self, at: Usec, *, length: Usec, settle: Usec) -> Trial:
         """This trial with its clock started at `at`."""
         return replace(self, start=at, settles_at=Usec(at + settle), end=Usec(at + length))
+
+    @property
+    def lookback(self) -> Usec | None:
+        """How much of the past its thresholds have to know, None where none asks."""
+        return max((span for count in self.counts if (span := lookback(count)) is not None), default=None)
+
+    @property
+    def waits(self) -> bool:
+        """Whether the baseline is still to be read: until then it can't end."""
+        return self.baseline is None and self.lookback is not None
 
     def covers(self, at: Usec) -> bool:
         """Whether an instant lies in the span; none does before the clock has started."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from watcher.core.duration import MINUTE, Usec
-from watcher.core.found import Found
+from watcher.core.found import Found, Match
 from watcher.core.names import JobName
 from watcher.core.policy import JobPolicy
 from watcher.core.severity import Severity
@@ -67,4 +67,9 @@ def errors_in(found: Iterable[Found]) -> Iterator[tuple[Found, bool]]:
     for _, group in groupby(found, key=lambda one: one.cursor):
         same = list(group)
         alone = len({one.job for one in same}) == 1
-        yield from ((one, alone and one.severity.at_least(Severity.ERROR)) for one in same)
+        yield from ((one, alone and _is_error(one)) for one in same)
+
+
+def _is_error(found: Found) -> bool:
+    """By rule only: what is told of an error's kind stands beside its match."""
+    return isinstance(found, Match) and found.severity.at_least(Severity.ERROR)

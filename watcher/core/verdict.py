@@ -10,14 +10,16 @@ from watcher.core.duration import Usec, format_duration
 from watcher.core.policy import Mode
 from watcher.core.reason import Reason, ReasonCode
 from watcher.core.release import Release, Verdict
+from watcher.core.thresholds import lacking
 
 
 def verdict_at_end(release: Release) -> tuple[Verdict, tuple[Reason, ...]]:
     """The verdict on a window that ended without a crossed threshold, with all that stands against `passed`."""
     doubts = _doubts(release)
     if doubts:
-        return Verdict.INCONCLUSIVE, doubts
-    return Verdict.PASSED, (Reason(code=ReasonCode.WINDOW_OVER, span=release.window, count=_held_against(release)),)
+        return Verdict.INCONCLUSIVE, (*doubts, *_not_applicable(release))
+    over = Reason(code=ReasonCode.WINDOW_OVER, span=release.window, count=_held_against(release))
+    return Verdict.PASSED, (over, *_not_applicable(release))
 
 
 def _held_against(release: Release) -> int:
@@ -27,6 +29,11 @@ def _held_against(release: Release) -> int:
 def _doubts(release: Release) -> tuple[Reason, ...]:
     doubts = [Reason(code=ReasonCode.GAP, what=gap.reason, count=gap.entries or 0) for gap in release.trial.gaps]
     doubts += [Reason(code=ReasonCode.UNJUDGED, what=key) for key in release.policy.release.unjudged]
+    baseline = release.trial.baseline
+    if baseline is not None and baseline.problem:
+        doubts.append(Reason(code=ReasonCode.BASELINE_UNREAD, what=baseline.problem))
+    elif release.trial.counts and all(map(lacking, release.trial.counts)):
+        doubts.append(Reason(code=ReasonCode.NOTHING_JUDGED))
     if release.trial.rules_changed_at is not None:
         doubts.append(Reason(code=ReasonCode.RULES_CHANGED))
     if not release.trial.heard:
@@ -34,11 +41,31 @@ def _doubts(release: Release) -> tuple[Reason, ...]:
     return tuple(doubts)
 
 
+def _not_applicable(release: Release) -> tuple[Reason, ...]:
+    """What says too little about the past keeps no release from passing, but it is said."""
+    baseline = release.trial.baseline
+    if baseline is None or baseline.problem:
+        return ()
+    judged = [(count.threshold.label, lacking(count)) for count in release.trial.counts]
+    return tuple(Reason(code=ReasonCode.NOT_APPLICABLE, what=f"{label}: {why}") for label, why in judged if why)
+
+
 def say(reason: Reason) -> str:  # noqa: C901, PLR0912 - one arm for each word of the contract
     """The reason in words, for people: `5 error matches in 42s, limit 5 in 2m`."""
     match reason.code:
         case ReasonCode.MATCHES:
             return f"{_matches(reason)}, limit {reason.limit}{_within(reason)}"
+        case ReasonCode.ABOVE_BASELINE:
+            return _above_baseline(reason)
+        case ReasonCode.NEW_ERRORS:
+            entries = _plural(reason.count, "error entry", "error entries")
+            return f"{entries} of kinds not seen before the release ({reason.seen} new), limit {reason.limit}"
+        case ReasonCode.BASELINE_UNREAD:
+            return f"the baseline could not be read: {reason.what}"
+        case ReasonCode.NOT_APPLICABLE:
+            return f"not applicable: {reason.what}"
+        case ReasonCode.NOTHING_JUDGED:
+            return "none of the configured conditions could be judged"
         case ReasonCode.WINDOW_OVER:
             return f"no threshold crossed in {_span(reason.span)} ({_plural(reason.count, 'match', 'matches')} seen)"
         case ReasonCode.PERSON:
@@ -79,6 +106,13 @@ def say(reason: Reason) -> str:  # noqa: C901, PLR0912 - one arm for each word o
             return f"{started} in {_span(reason.span)}, limit {reason.limit}: a person decides"
         case ReasonCode.STALE:
             return f"decided {_span(reason.span)} after the failure, limit {_span(reason.within)}: a person decides"
+
+
+def _above_baseline(reason: Reason) -> str:
+    what = f"minutes had a match of severity {reason.what} or worse" if reason.what else "runs failed"
+    failed, seen = reason.before
+    sure = f"more than {reason.factor:g} times as often, confidence {reason.confidence:g}"
+    return f"{reason.count} of {reason.seen} {what}, {failed} of {seen} before: {sure}"
 
 
 def _matches(reason: Reason) -> str:

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from watcher.core import thresholds
-from watcher.core.found import Found
+from watcher.core.baseline import Baseline
+from watcher.core.duration import Usec
+from watcher.core.found import Found, Match
 from watcher.core.messages import BatchRead
 from watcher.core.names import JobName
 from watcher.core.reason import Reason
@@ -55,6 +57,19 @@ def _see(trial: Trial, batch: BatchRead, job: JobName) -> Trial:
     return replace(trial, heard=heard, gaps=(trial.gaps + gaps)[:GAPS_KEPT])
 
 
+def weigh_baseline(trial: Trial, baseline: Baseline, *, window: Usec) -> tuple[Trial, tuple[Reason, ...], Usec | None]:
+    """The trial once its baseline is there: what waited for it is judged, as of its own instants.
+
+    With reasons, the instant is that of the first crossing.
+    """
+    settles_at = trial.settles_at or Usec(0)
+    judged = [thresholds.with_baseline(count, baseline, settles_at=settles_at, window=window) for count in trial.counts]
+    at = min((when for _, when in judged if when is not None), default=None)
+    crossed = [thresholds.crossed(count) for count, when in judged if when is not None and when == at]
+    reasons = tuple(reason for reason in crossed if reason is not None)
+    return replace(trial, baseline=baseline, counts=tuple(count for count, _ in judged)), reasons, at
+
+
 class _Count:
     """What was found in one batch, counted into one trial; many finds make one new trial."""
 
@@ -73,18 +88,22 @@ class _Count:
             return ()
         self._touched = True
         if found.at < trial.settles_at:
-            self._settling += 1
+            self._settling += isinstance(found, Match)
             return ()
-        for rule in found.rules:
+        if isinstance(found, Match):
+            self._hold(found)
+        return self._count(found, trial.settles_at)
+
+    def _hold(self, match: Match) -> None:
+        for rule in match.rules:
             self._matches[rule] = self._matches.get(rule, 0) + 1
         if len(self._sightings) < SIGHTINGS_KEPT:
-            self._sightings.append(Sighting(rules=found.rules, at=found.at, cursor=found.cursor))
-        return self._count(found)
+            self._sightings.append(Sighting(rules=match.rules, at=match.at, cursor=match.cursor))
 
-    def _count(self, found: Found) -> tuple[Reason, ...]:
+    def _count(self, found: Found, settles_at: Usec) -> tuple[Reason, ...]:
         reasons = []
         for place, count in enumerate(self._counts):
-            more = thresholds.with_found(count, found)
+            more = thresholds.with_found(count, found, settles_at=settles_at, baseline=self._trial.baseline)
             if more is not count:
                 self._counts[place] = more
                 reasons.append(thresholds.crossed(more))

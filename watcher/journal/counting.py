@@ -40,6 +40,7 @@ class CountedJob:
         "done",
         "entries",
         "first_at",
+        "kinds",
         "last_at",
         "matcher",
         "name",
@@ -50,6 +51,7 @@ class CountedJob:
 
     def __init__(self, job: WatchedJob, matcher: Matcher) -> None:
         self.name = job.name
+        self.kinds = job.kinds
         self.matcher = matcher
         self.search = matcher.search
         self.ruled_out = matcher.ruled_out

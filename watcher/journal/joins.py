@@ -111,6 +111,11 @@ class Joins:
         self._open[stream] = replace(grown, ended=ended)
         return True
 
+    def is_ended(self, stream: Stream) -> bool:
+        """Whether the stream has an open join whose end was seen; one without an end to wait for is at its end."""
+        join = self._open.get(stream)
+        return join is not None and (join.ended or join.reach.until is None)
+
     def _belongs(self, join: Join, text: bytes) -> bool:
         if join.reach.continues is not None:
             return self._leads_on[join.reach.continues](text) is not None

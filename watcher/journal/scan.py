@@ -6,13 +6,14 @@ Knows what becomes of an entry; must not know positions, polling, repair or proc
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND, Usec
-from watcher.core.found import Found, Match
+from watcher.core.fingerprint import fingerprint
+from watcher.core.found import ErrorSeen, Found, Match
 from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
 from watcher.journal.counting import CountedJob, Tally
@@ -28,6 +29,7 @@ __all__ = ["JournalReader", "PatternError", "Scanner", "Tally"]
 
 _log = logging.getLogger(__name__)
 
+_BAD: Final = frozenset({b"0", b"1", b"2", b"3"})
 _LATE: Final = Usec(30 * SECOND)
 """How long before its report a message may have been dropped: journald's rate limit interval as it is shipped."""
 
@@ -42,6 +44,7 @@ class _Judged:
     run: tuple[str, str] = ("", "")
     stream: tuple[bytes | None, bytes | None, bytes | None] | None = None
     gaps: tuple[Gap, ...] = ()
+    severe: bool = False
 
 
 class Scanner:
@@ -107,7 +110,11 @@ class Scanner:
                         answer = job.search(text if text.isascii() else readable(text))
                         # Only the guard was found, or nothing that such a PRIORITY lets fire. Without the second test
                         # a rule like "any text of priority 3" would send every entry the long way.
-                        if answer is not None and (len(answer) == 1 or job.ruled_out(answer, get)):
+                        if (
+                            answer is not None
+                            and (len(answer) == 1 or job.ruled_out(answer, get))
+                            and not (job.kinds and _is_severe(get))
+                        ):
                             last_at = at
                             if job.first_at <= at < job.closes_at:
                                 job.entries += 1
@@ -180,13 +187,16 @@ class Scanner:
         verdicts = tuple((job, job.matcher.hits(message, entry.field, own_unit=job in place.jobs)) for job in owners)
         fired = [rule for _, rules in verdicts for rule in rules]
         joining = entry.unit in self._joins.units or any(reach_of(rule) is not None for rule in fired)
+        kinds = any(job.kinds for job in owners)
+        severe = kinds and _is_bad(entry.field("PRIORITY"))
         return _Judged(
             verdicts=verdicts,
             text=readable((message or b"")[:LONGEST_TEXT]),
-            cursor=entry.cursor() if fired else "",
+            cursor=entry.cursor() if fired or severe or (kinds and joining) else "",
             run=entry.run() if any(rule.once is not None for rule in fired) else ("", ""),
             stream=entry.stream() if joining else None,
             gaps=gaps,
+            severe=severe,
         )
 
     def _gaps_told(self, entry: Entry, at: Usec) -> tuple[Gap, ...]:
@@ -207,11 +217,17 @@ class Scanner:
             job.count(at)
             if judged.stream is not None:
                 self._keep_carry()
-                if self._joins.takes(Stream(job.name, *judged.stream), judged.text, at):
+                stream = Stream(job.name, *judged.stream)
+                was_ended = self._joins.is_ended(stream)
+                if self._joins.takes(stream, judged.text, at):
+                    if job.kinds and not was_ended and self._joins.is_ended(stream):
+                        self._note_kind(job, judged, at, matched=True)
                     continue
             rules = self._first_of_run(job, fired, judged.run, at)
             if rules:
                 self._note(job, rules, judged, at)
+            if job.kinds and (rules or not fired):
+                self._note_error(job, rules, judged, at)
         self._matched += len(self._found) > matches
 
     def _first_of_run(
@@ -234,7 +250,31 @@ class Scanner:
             join = Join(rule=joining[0], reach=joining[1], at=at)
             self._joins.open(Stream(job.name, *judged.stream), join, judged.text)
 
+    def _note_error(self, job: CountedJob, rules: tuple[Rule, ...], judged: _Judged, at: Usec) -> None:
+        """The kind of an error, by rule or by priority; that of a stack trace is told by its end, which is to come."""
+        if not (judged.severe or any(rule.severity.at_least(Severity.ERROR) for rule in rules)):
+            return
+        goes_on = any(rule.until is not None for rule in rules) and judged.stream is not None
+        if not goes_on or self._joins.is_ended(Stream(job.name, *(judged.stream or (None, None, None)))):
+            self._note_kind(job, judged, at, matched=bool(rules))
+
+    def _note_kind(self, job: CountedJob, judged: _Judged, at: Usec, *, matched: bool) -> None:
+        kind = fingerprint(judged.text.decode()).key
+        self._found.append(ErrorSeen(job=job.name, at=at, cursor=judged.cursor, kind=kind, matched=matched))
+
     def _keep_carry(self) -> None:
         """Before the first change of the carry in a tally: it is what `discard` goes back to."""
         if self._before is None:
             self._before = self._joins.copy(), self._runs.copy()
+
+
+def _is_severe(get: Callable[[str], bytes]) -> bool:
+    try:
+        return _is_bad(get("PRIORITY"))
+    except KeyError:
+        return False
+
+
+def _is_bad(priority: bytes | None) -> bool:
+    """Whether it is that of an error or worse. One digit: anything else is no priority that journald would store."""
+    return priority is not None and priority in _BAD

@@ -7,14 +7,14 @@ Decoding checks what it uses and fails loudly: both ends are always the same ver
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MILLISECOND, Usec
 from watcher.core.errors import WatcherError
-from watcher.core.found import JobTally, Match
+from watcher.core.found import ErrorSeen, Found, JobTally, Match
 from watcher.core.names import JobName, RuleName
 from watcher.core.rule import FieldCondition, Rule, WatchedJob
 from watcher.core.severity import Severity
@@ -138,7 +138,7 @@ def _text(value: object) -> str:
 def _plan(data: dict[str, Any]) -> Plan:
     return Plan(
         source=Source(**data["source"]),
-        jobs=tuple(_job(job) for job in data["jobs"]),
+        jobs=tuple(job_from(job) for job in data["jobs"]),
         position=None if data["position"] is None else _text(data["position"]),
         probe=bool(data["probe"]),
         pinned=tuple(Spot(cursor=_text(spot["cursor"]), stepping=bool(spot["stepping"])) for spot in data["pinned"]),
@@ -147,12 +147,14 @@ def _plan(data: dict[str, Any]) -> Plan:
     )
 
 
-def _job(data: dict[str, Any]) -> WatchedJob:
+def job_from(data: Mapping[str, Any]) -> WatchedJob:
+    """The job that `dataclasses.asdict` made it of."""
     return WatchedJob(
         name=JobName(_text(data["name"])),
         units=tuple(map(_text, data["units"])),
         identifiers=tuple(map(_text, data["identifiers"])),
         rules=tuple(_rule(rule) for rule in data["rules"]),
+        kinds=bool(data["kinds"]),
     )
 
 
@@ -172,7 +174,7 @@ def _reading_data(reading: Reading) -> dict[str, Any]:
         "until": reading.read_until,
         "last": reading.last_entry_at,
         "jobs": [[tally.job, tally.entries, tally.first_at, tally.last_at] for tally in reading.tallies],
-        "found": [[item.job, item.rules, item.severity, item.at, item.cursor] for item in reading.found],
+        "found": [_found_data(item) for item in reading.found],
         "gaps": [[gap.reason, gap.since, gap.until, gap.entries, gap.job] for gap in reading.gaps],
         "position": reading.position,
         "entries": reading.entries,
@@ -180,6 +182,15 @@ def _reading_data(reading: Reading) -> dict[str, Any]:
         "visible": reading.visible,
         "heard": reading.heard,
     }
+
+
+def _found_data(item: Found) -> list[Any]:
+    match item:
+        case Match():
+            return ["match", item.job, item.rules, item.severity, item.at, item.cursor]
+        case ErrorSeen():
+            return ["error", item.job, item.at, item.cursor, item.kind, item.matched]
+    assert_never(item)
 
 
 def _message(data: dict[str, Any]) -> Message:
@@ -193,7 +204,7 @@ def _message(data: dict[str, Any]) -> Message:
         read_until=Usec(_whole(batch["until"])),
         last_entry_at=None if batch["last"] is None else Usec(_whole(batch["last"])),
         tallies=tuple(_tally(*item) for item in batch["jobs"]),
-        found=tuple(_match(*item) for item in batch["found"]),
+        found=tuple(_FOUND[item[0]](*item[1:]) for item in batch["found"]),
         gaps=tuple(_gap(*item) for item in batch["gaps"]),
         position=None if batch["position"] is None else _text(batch["position"]),
         entries=_whole(batch["entries"]),
@@ -216,6 +227,15 @@ def _match(job: object, rules: list[object], severity: str, at: object, cursor: 
         at=Usec(_whole(at)),
         cursor=_text(cursor),
     )
+
+
+def _error(job: object, at: object, cursor: object, kind: object, matched: object) -> ErrorSeen:
+    return ErrorSeen(
+        job=JobName(_text(job)), at=Usec(_whole(at)), cursor=_text(cursor), kind=_text(kind), matched=bool(matched)
+    )
+
+
+_FOUND: Mapping[str, Callable[..., Found]] = {"match": _match, "error": _error}
 
 
 def _gap(reason: str, since: object, until: object, entries: object, job: object) -> Gap:

@@ -1,0 +1,175 @@
+"""More failures than before: crossed, nearly crossed, not applicable; and all of it however the past comes in."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.events import (
+    ODD,
+    RELEASE,
+    baseline,
+    baseline_read,
+    batch,
+    configured,
+    gap,
+    instant,
+    match,
+    policy,
+    release,
+    span,
+    watching,
+)
+from tests.playbook import play
+from watcher.core.coverage import GapReason
+from watcher.core.duration import MINUTE, SECOND, Usec
+from watcher.core.engine import decide
+from watcher.core.messages import Event, ReadBaseline
+from watcher.core.policy import AboveBaseline, Threshold
+from watcher.core.release import Phase, Release, Verdict
+from watcher.core.severity import Severity
+from watcher.core.state import State
+from watcher.core.thresholds import standing
+from watcher.core.verdict import say
+
+THRICE = AboveBaseline(severity=Severity.ERROR, factor=3.0, confidence=0.999, lookback=span("14d"))
+
+
+def open_window(threshold: Threshold = THRICE, window: str = "1h") -> State:
+    return watching(thresholds=(threshold,), window=window)
+
+
+def after(state: State, *events: Event) -> Release:
+    """The release once all of this has happened."""
+    for event in events:
+        state = decide(state, event).state
+    return state.releases[RELEASE]
+
+
+def every_minute(count: int, *, first: int = 0) -> list[Event]:
+    """A batch with an error in each of so many minutes."""
+    return [batch(match(f"{minute}m5s"), at=f"{minute}m6s") for minute in range(first, first + count)]
+
+
+def test_registration_has_the_past_read() -> None:
+    """The answer comes at once; the command to read goes out with it."""
+    registered = decide(configured(policy(thresholds=(THRICE,))), release())
+    assert (ReadBaseline(RELEASE),) == registered.commands
+
+
+def test_errors_in_every_minute_of_a_job_that_had_few() -> None:
+    """The third minute with an error in a row fails the release, and the reason says its arithmetic."""
+    ended = after(open_window(), baseline_read(baseline(error_minutes=20)), *every_minute(10))
+    assert (Phase.FAILED, instant("2m5s")) == (ended.phase, ended.ended_at)
+    assert (
+        "3 of 3 minutes had a match of severity error or worse, 20 of 20160 before: "
+        "more than 3 times as often, confidence 0.999"
+    ) == "; ".join(map(say, ended.reasons))
+
+
+def test_two_minutes_are_too_few() -> None:
+    """Nearly crossed: the release passes, and what it came to is said."""
+    events = [*every_minute(2), batch(at="1h", entries=1)]
+    ended = after(open_window(), baseline_read(baseline(error_minutes=20)), *events)
+    assert Verdict.PASSED is ended.verdict
+    (count,) = ended.trial.counts
+    assert (2, 3) == (standing(count).count, standing(count).limit)
+    assert standing(count).ratio < 1
+
+
+def test_as_many_as_before_pass() -> None:
+    """A job that had errors in half of its minutes may go on having them."""
+    events = [
+        *(event for minute in range(0, 60, 2) for event in every_minute(1, first=minute)),
+        batch(at="1h", entries=1),
+    ]
+    ended = after(open_window(), baseline_read(baseline(error_minutes=5000)), *events)
+    assert Verdict.PASSED is ended.verdict
+
+
+def test_many_lines_in_a_minute_count_once() -> None:
+    """Raw lines are never judged: a stack of them is one minute."""
+    events = [batch(match("5s"), match("6s"), match("7s"), match("50s"), at="51s"), batch(at="1h", entries=1)]
+    assert Verdict.PASSED is after(open_window(), baseline_read(baseline()), *events).verdict
+
+
+def test_milder_matches_do_not_count() -> None:
+    """Only matches of the severity and worse make an error minute."""
+    events = [batch(match(f"{minute}m", ODD), at=f"{minute}m1s") for minute in range(30)]
+    assert Verdict.PASSED is after(open_window(), baseline_read(), *events, batch(at="1h", entries=1)).verdict
+
+
+def test_bursts_before_make_bursts_since_less_strange() -> None:
+    """A job whose errors always came in rows of minutes isn't failed by the start of another one."""
+    quiet = after(open_window(), baseline_read(baseline(error_minutes=200, bursts=20)), *every_minute(5))
+    alone = after(open_window(), baseline_read(baseline(error_minutes=200)), *every_minute(5))
+    assert (Phase.WATCHING, Phase.FAILED) == (quiet.phase, alone.phase)
+
+
+@pytest.mark.parametrize("when", range(12))
+def test_the_past_may_come_late(when: int) -> None:
+    """What happened while the past was being read is judged at its own instants: the same verdict, reason, instant."""
+    events: list[Event] = every_minute(12)
+    at_once = after(open_window(), baseline_read(baseline(error_minutes=100)), *events)
+    late = after(
+        open_window(),
+        *events[:when],
+        baseline_read(baseline(error_minutes=100), at=Usec(instant("0s") + when * MINUTE)),
+        *events[when:],
+    )
+    assert Phase.FAILED is late.phase
+    assert (at_once.ended_at, at_once.reasons) == (late.ended_at, late.reasons)
+
+
+def test_a_window_waits_for_the_past() -> None:
+    """It doesn't end before the past is read, and then at the instant of its end."""
+    state = open_window()
+    waiting = after(state, batch(at="1h", entries=1), batch(at="2h", entries=1))
+    assert Phase.WATCHING is waiting.phase
+    assert waiting.trial.waits
+    ended = after(
+        state, batch(at="1s", entries=1), batch(at="2h", entries=1), baseline_read(at=Usec(instant("2h") + SECOND))
+    )
+    assert (Verdict.PASSED, instant("1h")) == (ended.verdict, ended.ended_at)
+
+
+def test_a_past_that_can_not_be_read() -> None:
+    """The condition was not judged, so the release can't pass: it is inconclusive and says why."""
+    problem = baseline(problem="journal directory /x: no such directory")
+    ended = after(open_window(), *every_minute(30), baseline_read(problem, at="31m"), batch(at="1h", entries=1))
+    assert Verdict.INCONCLUSIVE is ended.verdict
+    assert ["the baseline could not be read: journal directory /x: no such directory"] == [
+        say(reason) for reason in ended.reasons
+    ]
+
+
+def test_a_past_that_says_too_little() -> None:
+    """With no other condition there is no verdict; nothing ever fails for it."""
+    ended = after(open_window(), baseline_read(baseline(minutes=10)), *every_minute(30), batch(at="1h", entries=1))
+    assert Verdict.INCONCLUSIVE is ended.verdict
+    assert "none of the configured conditions could be judged" == say(ended.reasons[0])
+    assert say(ended.reasons[1]).startswith("not applicable: error above 3 times the baseline (confidence 0.999): ")
+
+
+def test_a_second_answer_changes_nothing() -> None:
+    """The first baseline stays."""
+    state = open_window()
+    for event in (baseline_read(baseline(error_minutes=20)), baseline_read(baseline(error_minutes=5000), at="1s")):
+        state = decide(state, event).state
+    assert 20 == state.releases[RELEASE].trial.baseline.of_minutes(Severity.ERROR)[0].failed  # type: ignore[union-attr]
+
+
+def test_a_hole_starts_no_failure() -> None:
+    """Minutes in a hole count as clean ones since the release."""
+    events = [
+        batch(match("5s"), match("1m5s"), at="1m6s"),
+        batch(at="30m", gaps=(gap("2m", "29m", reason=GapReason.MISSING),)),
+        batch(match("30m5s"), at="30m6s"),
+    ]
+    holed = after(open_window(), baseline_read(baseline(error_minutes=400)), *events)
+    assert Phase.WATCHING is holed.phase
+
+
+def test_the_story_as_it_is_played() -> None:
+    """A release of a job that breaks is rolled back once."""
+    story = play(open_window(), baseline_read(baseline(error_minutes=20)), *every_minute(10))
+    assert 1 == sum(type(one).__name__ == "QueueRollback" for step in story.commands for one in step)

@@ -1,0 +1,88 @@
+"""Kinds of errors that the job did not have before: crossed, nearly crossed, not applicable."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.events import RELEASE, baseline, baseline_read, batch, error, instant, match, span, watching
+from watcher.core.engine import decide
+from watcher.core.messages import Event
+from watcher.core.new_errors import KINDS_KEPT, NewErrorCount
+from watcher.core.policy import NewErrors
+from watcher.core.release import Phase, Release, Verdict
+from watcher.core.state import State
+from watcher.core.thresholds import standing
+from watcher.core.verdict import say
+
+THREE = NewErrors(count=3, lookback=span("14d"))
+
+
+def open_window() -> State:
+    return watching(thresholds=(THREE,), window="1h")
+
+
+def after(*events: Event) -> Release:
+    state = open_window()
+    for event in events:
+        state = decide(state, event).state
+    return state.releases[RELEASE]
+
+
+def errors(*kinds: str) -> list[Event]:
+    """A batch a minute with an error of each kind."""
+    return [batch(error(f"{number}m", kind), at=f"{number}m1s") for number, kind in enumerate(kinds, start=1)]
+
+
+@pytest.mark.parametrize("kinds", [("a", "b", "c"), ("a", "a", "a")])
+def test_three_entries_of_new_kinds(kinds: tuple[str, ...]) -> None:
+    """The third one fails the release, whether it is of a third kind or of the same."""
+    ended = after(baseline_read(baseline(kinds=("old",))), *errors(*kinds))
+    assert (Phase.FAILED, instant("3m")) == (ended.phase, ended.ended_at)
+    new = len(set(kinds))
+    assert [f"3 error entries of kinds not seen before the release ({new} new), limit 3"] == [
+        say(reason) for reason in ended.reasons
+    ]
+
+
+def test_known_kinds_do_not_count() -> None:
+    """What the job had before may go on; the record says how often."""
+    known = after(
+        baseline_read(baseline(kinds=("old",))),
+        *errors("old", "old", "a", "old", "old", "b"),
+        batch(at="1h", entries=1),
+    )
+    assert Verdict.PASSED is known.verdict
+    assert "2 new, 1 known x4" == standing(known.trial.counts[0]).detail
+
+
+@pytest.mark.parametrize("when", range(5))
+def test_the_past_may_come_late(when: int) -> None:
+    """Errors wait for it, and are judged at their own instants."""
+    events = errors("a", "old", "b", "c")
+    ended = after(*events[:when], baseline_read(baseline(kinds=("old",)), at=f"{when}m2s"), *events[when:])
+    assert (Phase.FAILED, instant("4m")) == (ended.phase, ended.ended_at)
+
+
+def test_a_past_that_is_shorter_than_the_window() -> None:
+    """Nobody knows what is new then: the release is not failed for it."""
+    ended = after(baseline_read(baseline(whole="30m")), *errors("a", "b", "c"), batch(at="1h", entries=1))
+    assert Verdict.INCONCLUSIVE is ended.verdict
+    assert (
+        "not applicable: 3 new errors: only 30m before the release were read without a hole, at least 1h are needed"
+        == say(ended.reasons[1])
+    )
+
+
+def test_matches_are_no_concern_of_it() -> None:
+    """Only kinds count: a match is one entry, and its kind comes apart from it."""
+    ended = after(baseline_read(), *(batch(match(f"{one}m"), at=f"{one}m") for one in range(9)), batch(at="1h"))
+    assert Verdict.PASSED is ended.verdict
+
+
+def test_state_is_bounded() -> None:
+    """However many kinds come, the record holds some of them by name."""
+    seen = [error("1m", f"kind-{number}") for number in range(100)]
+    release = after(baseline_read(baseline(kinds=tuple(one.kind for one in seen))), batch(*seen, at="2m"))
+    (count,) = release.trial.counts
+    assert isinstance(count, NewErrorCount)
+    assert KINDS_KEPT == len(count.known)

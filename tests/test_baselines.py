@@ -1,0 +1,144 @@
+"""A release against its job's past, from end to end: real daemon, real journal, real command line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.journal.written import T0, Line, LiveWriter, write
+from tests.parts.daemons import DaemonProcess
+from watcher.core.duration import HOUR, MINUTE, SECOND
+
+UNIT = "import.service"
+
+
+def job(condition: str, *, window: str = "5m") -> str:
+    """The configuration of a job with one condition."""
+    return f"""\
+    units: [{UNIT}]
+    rules:
+      - {{name: lost, match: 'row .* lost', severity: error}}
+    release:
+      window: {window}
+      settle: 0s
+      fail_when:
+        - {condition}
+"""
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[LiveWriter]:
+    """A journal with two hours of the job's past, in which a row was lost each half hour."""
+    (tmp_path / "journal").mkdir()
+    with LiveWriter(tmp_path / "journal" / "live.journal") as live:
+        begin = time.time_ns() // 1000 - 2 * HOUR
+        for minute in range(120):
+            at = begin + minute * MINUTE
+            lost = minute % 30 == 0
+            live.say(Line(at=at, message=f"row {minute} lost" if lost else "imported", unit=UNIT, priority=6))
+        yield live
+
+
+def say(journal: LiveWriter, *messages: str, priority: int = 6) -> None:
+    for message in messages:
+        journal.say(Line(at=time.time_ns() // 1000, message=message, unit=UNIT, priority=priority))
+
+
+def test_a_new_kind_of_error_three_times(tmp_path: Path, journal: LiveWriter) -> None:
+    """What the job always had is known; what it never had fails the release, and the note shows both."""
+    with DaemonProcess(tmp_path, job("new_errors: {count: 3}")) as daemon:
+        release = daemon.start_release()
+        say(journal, "row 7 lost", "row 8 lost")
+        say(journal, *(f"segment {number} is corrupt" for number in (1, 2, 3)), priority=3)
+        assert 2 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        shown = daemon.show(release)
+        assert ["3 error entries of kinds not seen before the release (1 new), limit 3"] == shown["reasons"]
+        assert (120, 1) == (shown["baseline"]["entries"], shown["baseline"]["kinds"])
+        note = daemon.cli("release", "note", release).stdout
+        for words in ("1 new, 1 known x2", "`segment <num> is corrupt`", "`row 7 lost`", "## Baseline"):
+            assert words in note
+
+
+def test_known_errors_pass(tmp_path: Path, journal: LiveWriter) -> None:
+    """The window ends once the past is read; the record has it."""
+    with DaemonProcess(tmp_path, job("new_errors: {count: 1}", window="2s")) as daemon:
+        release = daemon.start_release()
+        say(journal, "row 7 lost", "row 8 lost")
+        done = daemon.cli("release", "wait", release, "--timeout", "20s")
+        assert 0 == done.returncode, done.stdout + done.stderr
+        assert "0 new, 1 known x2" == daemon.show(release)["thresholds"][0]["detail"]
+
+
+def test_a_past_that_is_read_after_a_kill(tmp_path: Path, journal: LiveWriter) -> None:
+    """A daemon that is killed right after the registration reads it at its next start: the same verdict."""
+    with DaemonProcess(tmp_path, job("new_errors: {count: 3}")) as daemon:
+        release = daemon.start_release()
+        daemon.kill()
+        say(journal, *(f"segment {number} is corrupt" for number in (1, 2, 3)), priority=3)
+        daemon.start()
+        daemon.wait_ready()
+        assert 2 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        assert "failed" == daemon.show(release)["verdict"]
+
+
+def replayed(tmp_path: Path, condition: str, entries: list[Line], *, window: str = "1h") -> dict[str, Any]:
+    """What `watcher replay` says of a release two days after T0."""
+    write(tmp_path / "journal", "system", entries)
+    config = tmp_path / "watcher.yaml"
+    head = f"version: 1\njournal: {{directory: {tmp_path / 'journal'}}}\njobs:\n  import:\n"
+    config.write_text(head + job(condition, window=window))
+    argv = [sys.executable, "-m", "watcher", "replay", "--config", str(config), "--job", "import", "-o", "json"]
+    argv += ["--since", f"@{RELEASE / SECOND:.6f}", "--until", f"@{(RELEASE + 2 * HOUR) / SECOND:.6f}"]
+    argv += ["--release-at", f"@{RELEASE / SECOND:.6f}"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+RELEASE = T0 + 48 * HOUR
+
+
+def two_days(*, lost_every: int) -> list[Line]:
+    """An entry in every minute of the two days before the release, an error in some."""
+    return [
+        Line(at=T0 + minute * MINUTE, message=f"row {minute} lost" if minute % lost_every == 0 else "imported")
+        for minute in range(48 * 60)
+    ]
+
+
+def since(*minutes: int) -> list[Line]:
+    """An hour and a half after it, with errors in these minutes."""
+    return [
+        Line(at=RELEASE + minute * MINUTE + SECOND, message=f"row {minute} lost" if minute in minutes else "imported")
+        for minute in range(90)
+    ]
+
+
+def test_above_the_baseline(tmp_path: Path) -> None:
+    """Crossed: a job that lost a row a day loses one each minute."""
+    report = replayed(
+        tmp_path, "above_baseline: {factor: 3, lookback: 2d}", [*two_days(lost_every=1440), *since(1, 2, 3, 4, 5)]
+    )
+    assert "failed" == report["verdict"]
+    (reason,) = report["reasons"]
+    assert reason.startswith("3 of 4 minutes had a match of severity error or worse, 2 of 2879 before: more than 3")
+
+
+def test_nearly_above_the_baseline(tmp_path: Path) -> None:
+    """Not crossed: two minutes are no evidence."""
+    report = replayed(tmp_path, "above_baseline: {lookback: 2d}", [*two_days(lost_every=1440), *since(1, 2)])
+    assert "passed" == report["verdict"]
+
+
+def test_the_baseline_says_too_little(tmp_path: Path) -> None:
+    """Not applicable: a job that was hardly there before."""
+    report = replayed(tmp_path, "above_baseline: {lookback: 2d}", [*two_days(lost_every=1440)[-5:], *since(*range(60))])
+    assert "inconclusive" == report["verdict"]
+    assert "not applicable" in report["reasons"][1]
