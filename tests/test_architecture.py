@@ -56,6 +56,7 @@ BELOW = {
         "watcher.config",
         "watcher.journal",
         "watcher.adapters.systemd",
+        "watcher.clock",
         "watcher.paths",
     ),
     "watcher.survey": ("watcher.core", "watcher.journal"),

@@ -77,6 +77,7 @@ def test_nothing_is_wrong(machine: RecordedMachine, tmp_path: Path) -> None:
         "journal access",
         "units",
         "dropped messages",
+        "rules",
         "rollback commands",
         "rollback queue",
     }

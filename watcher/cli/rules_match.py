@@ -264,7 +264,10 @@ def _unmatched_in_words(
         lines += ["# too little in common for a rule"] if rule is None else list(_safe_yaml(rule))
     left = len(matching.kinds) - len(kinds)
     if left or matching.other_kinds:
-        lines += ["", f"# {left}{'+' if matching.other_kinds else ''} more kinds: --limit shows more"]
+        lines += [
+            "",
+            f"# {left}{'+' if matching.other_kinds else ''} more kind{'' if left == 1 else 's'}: --limit shows more",
+        ]
     return lines
 
 

@@ -14,6 +14,7 @@ from watcher.core.errors import WatcherError
 from watcher.doctor.file_checks import check_commands, check_config_files, check_queue, check_switch
 from watcher.doctor.finding import Finding, Weight, fine, unknown
 from watcher.doctor.journal_checks import check_access, check_groups, check_storage
+from watcher.doctor.rule_checks import check_rules
 from watcher.doctor.scene import SERVICE, Scene
 from watcher.doctor.service_checks import check_daemon, check_others, check_service
 from watcher.doctor.unit_checks import check_drops, check_units
@@ -32,6 +33,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("journal access", check_access),
     ("units", check_units),
     ("dropped messages", check_drops),
+    ("rules", check_rules),
     ("rollback commands", check_commands),
     ("rollback queue", check_queue),
     ("rollback units", check_service),
