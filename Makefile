@@ -1,7 +1,7 @@
 # make demo · make test: each does its own set-up. `make help` lists the rest.
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
-SCRIPTS := tools/setup tools/root .ci/run deploy/debian/build deploy/debian/inside deploy/debian/config deploy/debian/postinst \
+SCRIPTS := deploy/examples/release.sh tools/setup tools/root .ci/run deploy/debian/build deploy/debian/inside deploy/debian/config deploy/debian/postinst \
 	deploy/debian/prerm deploy/debian/postrm
 
 .PHONY: help setup fmt lint types unit rules check test demo bench soak docs deb deb-trixie clean

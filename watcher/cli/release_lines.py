@@ -41,7 +41,7 @@ def progress(release: Mapping[str, Any], output: Output) -> str:
     if left is not None:
         parts.append(f"{format_duration(Usec(int(left) * SECOND)) if left >= 1 else '0s'} left")
     parts += [
-        f"{one.get('now', one['count'])} of {one['limit']} {words(one['threshold'])}" for one in release["thresholds"]
+        f"{words(one['threshold'])}: {one.get('now', one['count'])} of {one['limit']}" for one in release["thresholds"]
     ]
     if not release["coverage"]["complete"]:
         parts.append(f"{len(release['coverage']['gaps'])} gaps")
