@@ -123,8 +123,8 @@ def test_explain_tells_everything(site: Path) -> None:
     expected = [
         "gives-up: error, a job's own rule",
         "  stands in   watcher.yaml:7:16",
-        "  match       giving up",
-        "  unless      dry",
+        "  match       'giving up'",
+        "  unless      'dry'",
         "  believes    MESSAGE: what the sender wrote",
         "  job import  may roll back: by 2 error matches",
         "  must match  ok  giving up",

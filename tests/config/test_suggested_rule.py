@@ -27,6 +27,7 @@ def suggested(*samples: str, taken: tuple[str, ...] = (), others: tuple[str, ...
         (["speed 1.25 m/s is too low"], r"^speed \S+ m/s is too low"),
         (["can't open /var/lib/x/y: (13) denied"], r"^can't open \S+: \(\d+\) denied"),
         (['user "bob [x]" refused', 'user "eve" refused'], r'^user ".+" refused'),
+        (["   | pump 1 ERR-"], r"^\s*\| pump \d+ ERR-"),
         (["a  b   c broke"], r"^a\s+b\s+c broke"),
         (["it failed:\n  at line 3\nKeyError: 5"], r"^it failed:"),
     ],

@@ -20,6 +20,7 @@ from watcher.core.suspicion import guessed_severity
         ("could not sort parcel 7", 2, Severity.CRITICAL),
         ("FATAL: no parcels", 7, Severity.CRITICAL),
         ("retrying parcel 7", None, Severity.WARNING),
+        ("!! SURGE at gate 7", 6, Severity.WARNING),
         ("retrying parcel 7", 99, Severity.WARNING),
     ],
 )

@@ -13,6 +13,7 @@ from watcher.config.catalog import Catalog, KnownRule
 from watcher.config.nodes import MappingNode
 from watcher.config.rule_leaves import SampleLine
 from watcher.config.rule_tests import fires, lines_of
+from watcher.config.suggested_rule import yaml_text
 from watcher.core.names import JobName
 from watcher.core.text import shown
 
@@ -76,12 +77,12 @@ def _in_words(found: dict[str, Any]) -> Iterator[str]:
     yield f"{found['name']}: {found['severity']}, {owner}"
     yield from _row("stands in", [f"{place['file']}:{place['line']}:{place['column']}"])
     for key in _PATTERNS:
-        yield from _row(key, [found[key]] if found[key] else [])
+        yield from _row(key, [yaml_text(found[key])] if found[key] else [])
     yield from _row("fields", found["fields"])
     yield from _row("message id", [found["message_id"]] if found["message_id"] else [])
     yield from _row("where", found["where"])
     yield from _row("once", [f"for each {found['once']}"] if found["once"] else [])
-    yield from _row("capture", [f"{name}: {pattern}" for name, pattern in found["capture"].items()])
+    yield from _row("capture", [f"{name}: {yaml_text(pattern)}" for name, pattern in found["capture"].items()])
     yield from _row("believes", found["believes"])
     for job in found["jobs"]:
         verdict = "may roll back" if job["may_roll_back"] else "can't roll back"

@@ -156,13 +156,19 @@ def _has_prefix(text: str) -> bool:
 def _ranked(
     matching: Matching, limit: int, *, taken: set[str]
 ) -> list[tuple[tuple[Kind, Severity], SuggestedRule | None]]:
-    """The kinds of lines that no rule knows, those that look bad first, each with a rule for it if one can be made."""
+    """The kinds of lines that no rule knows, each with a rule for it if one can be made.
+
+    Those that look bad come first, the most frequent of them before the others; of the rest the rare ones do: what a
+    healthy program says again and again is not what one looks for.
+    """
     judged = [(kind, guessed_severity(kind.samples[0].text, kind.priority)) for kind in matching.kinds.values()]
     order = {severity: rank for rank, severity in enumerate(Severity)}
-    judged.sort(key=lambda one: (order[one[1]], -one[0].count))
+    judged.sort(key=lambda one: (order[one[1]], one[0].count if one[1] is Severity.INFO else -one[0].count))
     ranked: list[tuple[tuple[Kind, Severity], SuggestedRule | None]] = []
     for kind, severity in judged[:limit]:
-        others = [other.samples[0].text for other, level in judged if level is Severity.INFO and other is not kind]
+        others = [other.samples[0].text for other, level in judged if level is Severity.INFO and other is not kind][
+            ::-1
+        ]
         texts = [sample.text for sample in kind.samples]
         rule = suggest_rule(kind.template, texts, severity, taken=taken, others=others[:_OTHERS])
         if rule is not None:

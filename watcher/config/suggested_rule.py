@@ -92,7 +92,8 @@ def _pattern(template: str, samples: Sequence[str]) -> str | None:
     pieces = _pieces(template.partition(" … ")[0])
     while pieces and (pieces[0].mask or not pieces[0].text.strip()):
         pieces = pieces[1:]
-    anchor = "^" if pieces and not _opens_with_mask(template) else ""
+    indented = any(sample[:1].isspace() for sample in samples)
+    anchor = "" if _opens_with_mask(template) else r"^\s*" if indented else "^"
     pieces = _cut(pieces)
     while pieces and (pieces[-1].mask or not pieces[-1].text.strip()):
         pieces = pieces[:-1]

@@ -16,7 +16,7 @@ _WORDS = (
             "rejected",
         ),
     ),
-    (Severity.WARNING, ("warn", "retry", "deprecated", "slow", "late", "missing", "skipped", "skipping", "again")),
+    (Severity.WARNING, ("warn", "retry", "deprecated", "slow", "late", "missing", "skipped", "again", "!!")),
 )  # fmt: skip
 _BY_PRIORITY = {
     0: Severity.CRITICAL,
