@@ -84,6 +84,7 @@ class Terms(TypedDict, total=False):
     unjudged: tuple[str, ...]
     trusted: bool
     shared_cause: SharedCause
+    verify: str | None
     owner: str
     rules_hash: str
 
@@ -107,7 +108,7 @@ def policy(**terms: Unpack[Terms]) -> JobPolicy:
             window=span(terms.get("window", "15m")),
             settle=span(terms.get("settle", "0s")),
             thresholds=terms.get("thresholds", (threshold,)),
-            rollback=RollbackPlan(command=command, timeout=MINUTE) if command else None,
+            rollback=_plan(command, terms.get("verify")) if command else None,
             unjudged=terms.get("unjudged", ()),
             trusted=terms.get("trusted", True),
             shared_cause=terms.get("shared_cause", SharedCause.HOLD),
@@ -124,6 +125,10 @@ def seen(release: Release, **changes: object) -> Release:
 def peaks(release: Release) -> tuple[float, ...]:
     """The most that ever stood against each threshold of the release."""
     return tuple(standing(count).count for count in release.trial.counts)
+
+
+def _plan(command: tuple[str, ...], verify: str | None) -> RollbackPlan:
+    return RollbackPlan(command=command, timeout=MINUTE, verify=None if verify is None else span(verify))
 
 
 def configured(*policies: JobPolicy, budget: int = ROLLBACKS_PER_HOUR) -> State:

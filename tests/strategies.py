@@ -92,10 +92,13 @@ _LIMITS = st.builds(
 )
 
 _POLICIES = st.builds(
-    lambda limits, mode, settle: policy(thresholds=tuple(limits), mode=mode, settle=settle, window="60s"),
+    lambda limits, mode, settle, verify: policy(
+        thresholds=tuple(limits), mode=mode, settle=settle, window="60s", verify=verify
+    ),
     st.lists(_LIMITS, min_size=1, max_size=3),
     st.sampled_from([Mode.ROLLBACK, Mode.ROLLBACK, Mode.ASK, Mode.OBSERVE]),
     st.sampled_from(["0s", "10s"]),
+    st.sampled_from([None, "5s", "30s"]),
 )
 
 _FIRED = ((), (), (ERROR,), (ERROR,), (PANIC,), (ODD,), (ODD, ERROR), (HELLO, ODD))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.journal.written import LiveWriter
 from tests.parts.daemons import DaemonProcess
@@ -18,9 +19,8 @@ EXPORT = """\
 
 
 def test_a_full_disk_that_fails_two_jobs_holds_the_rollback(here: Path, journal: LiveWriter) -> None:
-    """Verdict, record, note, log and exit code say so; a kill in between forgets nothing; a person runs it."""
-    daemon = DaemonProcess(here, job(here) + EXPORT)
-    with daemon:
+    """Verdict, record, note, log and exit code say so; a person runs it."""
+    with DaemonProcess(here, job(here) + EXPORT) as daemon:
         say(journal, "exported 7 files", unit="export.service")
         say(journal, "imported 12 of 12 rows")
         daemon.wait_for(lambda: daemon.entries() == 1, "the healthy entry")
@@ -28,9 +28,6 @@ def test_a_full_disk_that_fails_two_jobs_holds_the_rollback(here: Path, journal:
         say(journal, *["write: No space left on device"] * 2, unit="export.service")
         counted = ("watcher_rule_matches_total", "export", "broken", "error")
         daemon.wait_for(lambda: daemon.metrics()[counted] == 2, "the other job's trouble")
-        daemon.kill()
-        daemon.start()
-        daemon.wait_ready()
         say(journal, *["rows, giving up"] * 3)
         assert 2 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
         shown = daemon.show(release)
@@ -59,3 +56,60 @@ def test_the_rollbacks_of_an_hour_are_remembered_over_a_restart(here: Path, jour
         assert 2 == daemon.cli("release", "wait", second, "--timeout", "20s").returncode
         assert "limit 1: a person decides" in daemon.show(second)["rollback"]["reason"]
         assert 1 == len((here / "rolled-back").read_text().splitlines())
+
+
+def _undone(daemon: DaemonProcess, journal: LiveWriter) -> str:
+    """A release that failed and was rolled back, exit code 1; its id."""
+    release = daemon.start_release()
+    say(journal, *["rows, giving up"] * 3)
+    assert 1 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+    return release
+
+
+def _verified(daemon: DaemonProcess, release: str) -> dict[str, Any]:
+    """Its rollback, once the time after it is over."""
+
+    def is_over() -> bool:
+        after = daemon.show(release)["rollback"]["verification"]
+        return after is not None and after["ended_at"] is not None
+
+    daemon.wait_for(is_over, "the end of the verification")
+    rollback: dict[str, Any] = daemon.show(release)["rollback"]
+    return rollback
+
+
+def test_a_job_that_works_again_says_that_the_rollback_helped(here: Path, journal: LiveWriter) -> None:
+    """Also over a kill of the daemon meanwhile; record, metric and log say so."""
+    with DaemonProcess(here, job(here).replace("timeout: 5s", "timeout: 5s, verify: 3s")) as daemon:
+        release = _undone(daemon, journal)
+        assert release in daemon.cli("status").stdout.partition("after a rollback")[2]
+        daemon.kill()
+        daemon.start()
+        daemon.wait_ready()
+        say(journal, "imported 12 of 12 rows")
+        rollback = _verified(daemon, release)
+        assert (True, "succeeded") == (rollback["helped"], rollback["state"])
+        assert 1 == daemon.metrics()["watcher_rollback_verifications_total", "helped", "import"]
+        assert "the rollback helped" in daemon.log
+        assert "; it helped" in daemon.cli("release", "show", release).stdout
+
+
+def test_a_job_that_still_fails_says_that_it_may_not_have_been_the_release(here: Path, journal: LiveWriter) -> None:
+    """In the note, with the numbers; the command is not run again."""
+    with DaemonProcess(here, job(here)) as daemon:
+        release = _undone(daemon, journal)
+        say(journal, *["rows, giving up"] * 4)
+        assert False is _verified(daemon, release)["helped"]
+        note = daemon.cli("release", "note", release).stdout
+        assert "rolled back, which did NOT help" in note
+        assert "it may not have been the release" in note
+        assert 1 == len((here / "rolled-back").read_text().splitlines())
+        assert 1 == daemon.metrics()["watcher_rollback_verifications_total", "did-not-help", "import"]
+
+
+def test_a_silent_job_leaves_open_whether_the_rollback_helped(here: Path, journal: LiveWriter) -> None:
+    """Nothing can be said, and the note asks a person to look."""
+    with DaemonProcess(here, job(here).replace("timeout: 5s", "timeout: 5s, verify: 1s")) as daemon:
+        release = _undone(daemon, journal)
+        assert None is _verified(daemon, release)["helped"]
+        assert "nothing can be said about whether the rollback helped" in daemon.cli("release", "note", release).stdout

@@ -156,7 +156,7 @@ class Daemon:
             if release.phase in OPEN_PHASES and release.trial.waits:
                 self._lookback.due(release.id)
         self._rollbacks.begin()
-        self._supervisor.follow_closely(bool(self.state.watching()))
+        self._supervisor.follow_closely(bool(self.state.watching() or self.state.verifying()))
         log.info(
             "started",
             extra={"facts": {"version": __version__, "config": self._paths.config, "jobs": len(self._settings.jobs)}},
@@ -175,7 +175,7 @@ class Daemon:
         for release in decision.changed:
             for waiting in self._waiting.pop(release.id, ()):
                 waiting.set()
-        self._supervisor.follow_closely(bool(decision.state.watching()))
+        self._supervisor.follow_closely(bool(decision.state.watching() or decision.state.verifying()))
 
     async def _hand_in(
         self, event: BatchRead | BaselineRead | ReaderRestarted | QueueReviewed | RollbackObserved

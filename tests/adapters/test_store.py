@@ -95,6 +95,17 @@ def test_what_was_committed_is_what_is_loaded(store: Store) -> None:
     assert (state.pauses, state.last, state.position) == (loaded.pauses, loaded.last, loaded.position)
 
 
+def test_troubles_and_rollbacks_come_back(store: Store) -> None:
+    """What went wrong lately, and when rollbacks were handed over: a restart forgets neither."""
+    state = play(store, request(FIRST, 1), batch(error(2), error(3), seconds=3))
+    loaded = reload(store)
+    assert (2, at(2), (at(3),)) == (loaded.troubles[JOB].errors, loaded.troubles[JOB].since, loaded.rollbacks)
+    assert (state.troubles, state.rollbacks) == (loaded.troubles, loaded.rollbacks)
+    gone = decide(loaded, SettingsLoaded(at=at(4), policies={}))
+    store.commit(gone)
+    assert {} == store.load().troubles
+
+
 def test_a_failed_release_keeps_its_queued_rollback(store: Store) -> None:
     """A decision to roll back is a row before anything is done about it."""
     play(store, request(FIRST, 1), batch(error(2), error(3), seconds=3))

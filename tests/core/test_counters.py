@@ -48,4 +48,5 @@ def test_the_names_are_the_contracts() -> None:
         "watcher_release_verdicts_total",
         "watcher_rollbacks_total",
         "watcher_rollback_failures_total",
+        "watcher_rollback_verifications_total",
     } == names

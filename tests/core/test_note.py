@@ -21,7 +21,16 @@ from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.note import note_record, render_note
 from watcher.core.policy import JobPolicy, MatchThreshold, Mode, ReleasePolicy, RollbackPlan
 from watcher.core.reason import Reason, ReasonCode
-from watcher.core.release import CommandResult, Phase, Release, ReleaseRequest, Rollback, RollbackState, Verdict
+from watcher.core.release import (
+    CommandResult,
+    Phase,
+    Release,
+    ReleaseRequest,
+    Rollback,
+    RollbackState,
+    Verdict,
+    Verification,
+)
 from watcher.core.severity import Severity
 from watcher.core.trial import Sighting, Trial, new_trial
 
@@ -406,9 +415,16 @@ def test_failed_without_a_command_says_by_hand() -> None:
 def test_rollback_that_did_not_help_is_said_first() -> None:
     """A person must look when the same rules still fire after the rollback."""
     release, history, again = failed_and_rolled_back()
-    note = _render((replace(release, rollback=replace(release.rollback, helped=False)), history, again))
-    assert "**Next:** the rollback did not help: the job still fails. A person must look." in note
+    crossed = Reason(code=ReasonCode.MATCHES, what="error", count=5, limit=5, span=SECOND, within=Usec(2 * MINUTE))
+    watched = new_trial(release.policy.release.thresholds).started(_at(110), length=Usec(10 * MINUTE), settle=Usec(0))
+    after = Verification(trial=replace(watched, matches=((HALF, 5),)), ended_at=_at(140), reasons=(crossed,))
+    told = replace(release, verification=after, rollback=replace(release.rollback, helped=False))
+    note = _render((told, history, again))
+    assert "# FAILED, rolled back, which did NOT help" in note
+    why = "the rollback did NOT help (5 error matches in 1s, limit 5 in 2m): it may not have been the release"
+    assert f"**Next:** {why}. A person must look." in note
     assert "| helped     | NO |" in note
+    assert "| matches of `half-imported` | 5 " in note
 
 
 def test_threshold_of_another_rollback_reason_is_no_next_step() -> None:

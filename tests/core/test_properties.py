@@ -83,7 +83,11 @@ def _ends(story: Story) -> dict[ReleaseId, object]:
     for decision in story.decisions:
         records |= {one.id: one for one in decision.changed}
     return {
-        one.id: (one.phase, one.verdict, one.reasons, one.ended_at, one.rollback, one.trial.matches, one.trial.counts)
+        one.id: (
+            (one.phase, one.verdict, one.reasons, one.ended_at, one.rollback, one.proposal),
+            (one.trial.matches, one.trial.counts),
+            one.verification,
+        )
         for one in records.values()
     }
 

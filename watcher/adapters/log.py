@@ -16,6 +16,7 @@ from watcher.core.messages import Transition, TransitionKind
 from watcher.core.release import Phase, RollbackState
 from watcher.core.text import shown
 from watcher.core.verdict import say
+from watcher.core.verifying import HELPED
 from watcher.dispatch.voice import Voice
 
 log = logging.getLogger("watcher")
@@ -69,9 +70,10 @@ def start_logging(*, verbose: bool) -> None:
 
 def say_transition(transition: Transition) -> None:
     """One entry for one transition."""
-    loud = transition.after in _LOUD or (
-        transition.kind is TransitionKind.ROLLBACK and transition.after == RollbackState.FAILED
-    )
+    demoted = transition.kind is TransitionKind.PHASE and transition.before == "" and bool(transition.reasons)
+    failed = transition.kind is TransitionKind.ROLLBACK and transition.after == RollbackState.FAILED
+    in_vain = transition.kind is TransitionKind.VERIFICATION and transition.after == HELPED[False]
+    loud = transition.after in _LOUD or failed or demoted or in_vain
     facts: dict[str, object] = {
         "release": transition.release,
         "job": transition.job,
@@ -104,6 +106,8 @@ def _subject(transition: Transition) -> str:
             return "release is"
         case TransitionKind.ROLLBACK:
             return "rollback is"
+        case TransitionKind.VERIFICATION:
+            return "the rollback"
         case TransitionKind.WINDOW:
             return "window is now"
         case TransitionKind.PAUSE:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from watcher.core.messages import Transition, TransitionKind
 from watcher.core.release import Phase, RollbackState
+from watcher.core.verifying import HELPED
 
 PHASES: Mapping[str, str] = {
     Phase.PREPARING: "369e71ee8e534fc9b4a8c2636ea46ced",
@@ -28,10 +29,15 @@ ROLLBACKS: Mapping[str, str] = {
     RollbackState.FAILED: "5fc7867b513d43b192f963bf2bea227c",
     RollbackState.UNKNOWN: "952d008d546f4332955978e10b31dceb",
 }
+VERIFICATIONS: Mapping[str, str] = {
+    HELPED[True]: "55bb53aa96ed4aa38b9aaead9bcc8e93",
+    HELPED[False]: "482b703d034e49beaca29b125025b588",
+    HELPED[None]: "cb5b04c99a864c2490b0ff1345dbf908",
+}
 WINDOW = "00a147e1c59746618e323da2d45fe428"
 PAUSED, RESUMED = "0067bcfbe05a4b2790e644855962cec9", "6aa544ccdf354b538fe5f554f93425bf"
 HEARTBEAT = "2f0ea0f9d1b44a6cae0f5e6a8a0f7c11"
-ALL = frozenset({*PHASES.values(), *ROLLBACKS.values(), WINDOW, PAUSED, RESUMED, HEARTBEAT})
+ALL = frozenset({*PHASES.values(), *ROLLBACKS.values(), *VERIFICATIONS.values(), WINDOW, PAUSED, RESUMED, HEARTBEAT})
 
 
 def message_id(transition: Transition) -> str:
@@ -41,6 +47,8 @@ def message_id(transition: Transition) -> str:
             return PHASES[transition.after]
         case TransitionKind.ROLLBACK:
             return ROLLBACKS[transition.after]
+        case TransitionKind.VERIFICATION:
+            return VERIFICATIONS[transition.after]
         case TransitionKind.WINDOW:
             return WINDOW
         case TransitionKind.PAUSE:

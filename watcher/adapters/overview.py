@@ -44,6 +44,7 @@ def overview(front: Front, *, for_deployers: bool) -> dict[str, Any]:
             job: _shown_job(state, policy, now, for_deployers=for_deployers)
             for job, policy in sorted(state.policies.items())
         },
+        "verifying": [shown_release(one) for one in state.verifying()],
         "open": [with_standing(one, now) for one in state.releases.values() if one.phase in OPEN_PHASES],
     }
 

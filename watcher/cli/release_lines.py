@@ -12,6 +12,7 @@ from watcher.core.text import last_lines, shown
 
 _OPEN = ("preparing", "watching")
 _OUTPUT_LINES = 20
+_HELPED = {True: "; it helped", False: "; it did NOT help: it may not have been the release"}
 
 
 def is_open(release: Mapping[str, Any]) -> bool:
@@ -29,7 +30,7 @@ def headline(release: Mapping[str, Any], output: Output) -> str:
         line += f"; rollback {output.coloured(rollback['state'])}"
         why = rollback["detail"] if rollback["state"] in ("failed", "unknown") else rollback["reason"]
         line += f" ({words(why)})" if why else ""
-    return line
+    return line + _HELPED.get(rollback["helped"], "")
 
 
 def progress(release: Mapping[str, Any], output: Output) -> str:
@@ -108,6 +109,13 @@ def _rollback(rollback: Mapping[str, Any]) -> list[tuple[str, str]]:
         for name in ("reason", "detail", "exit_code", "started_at", "finished_at", "helped")
         if rollback[name] not in (None, "")
     ]
+    after = rollback["verification"]
+    if after is not None:
+        facts.append(
+            ("rollback watched", f"{words(after['started_at'])} to {words(after['ended_at'] or after['ends_at'])}")
+        )
+        facts += [("after the rollback", words(reason)) for reason in after["reasons"]]
+        facts += [("after the rollback", f"{count} {words(rule)}") for rule, count in sorted(after["matches"].items())]
     if rollback["command"]:
         facts.append(("rollback command", shown(command_line(rollback["command"]), limit=LINE)))
     if rollback["output"]:

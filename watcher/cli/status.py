@@ -50,7 +50,15 @@ def _lines(found: Mapping[str, Any], output: Output) -> list[str]:
     if found["open"]:
         lines += ["", "open windows"]
         lines += [f"  {words(one['id'])}  {words(one['version'])}  {progress(one, output)}" for one in found["open"]]
+    if found["verifying"]:
+        lines += ["", "after a rollback"]
+        lines += [f"  {words(one['id'])}  watched until {words(_until(one))}" for one in found["verifying"]]
     return lines
+
+
+def _until(release: Mapping[str, Any]) -> str:
+    until: str = release["rollback"]["verification"]["ends_at"]
+    return until
 
 
 def _journal(journal: Mapping[str, Any]) -> str:

@@ -111,6 +111,7 @@ def build_release(section: ReleaseSection) -> ReleasePolicy:
             user=rollback.user,
             idempotent=rollback.idempotent,
             check=rollback.check or (),
+            verify=rollback.verify,
         ),
         unjudged=unjudged(section),
         expected="" if section.expect is None else in_words(section.expect),

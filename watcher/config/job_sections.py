@@ -170,7 +170,11 @@ class RollbackSection(Section):
         json_schema_extra={"default": "5m"},
         description="then it is ended with all that it started; at most 24h",
     )
-    verify: PositiveSpan | None = Field(default=None, description="how long to look whether it helped")
+    verify: PositiveSpan = Field(
+        default=Usec(10 * MINUTE),
+        json_schema_extra={"default": "10m"},
+        description="after it: how long the same rules tell whether it helped",
+    )
     idempotent: Flag = Field(default=False, description="true: an interrupted one may be run again")
 
 

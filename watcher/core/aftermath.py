@@ -22,8 +22,10 @@ _TITLES = {
 
 
 def outcome(release: Release) -> str:
-    """The release in three words at most: `FAILED, rolled back`."""
+    """The release in a few words: `FAILED, rolled back`."""
     title = _TITLES[release.rollback.state]
+    if release.rollback.helped is False:
+        title += ", which did NOT help"
     if release.phase is Phase.FAILED and not title:
         title = ", not rolled back"
     return f"{release.phase.upper()}{title}"
@@ -49,6 +51,23 @@ def rollback_in_words(release: Release) -> str:
             return f"UNKNOWN: it was begun, and how it ended was not seen{_detail(release)}"
 
 
+def helped_in_words(release: Release) -> str:
+    """Whether the rollback helped, and why that is said. "" where there was no rollback to look after."""
+    if release.rollback.state is not RollbackState.SUCCEEDED:
+        return ""
+    verification = release.verification
+    if verification is None:
+        return "whether the rollback helped was not measured"
+    if verification.ended_at is None:
+        return "whether it helped is not known yet: the job is being watched"
+    why = "; ".join(map(say, verification.reasons))
+    if release.rollback.helped is None:
+        return f"nothing can be said about whether the rollback helped ({why})"
+    if release.rollback.helped:
+        return f"the rollback helped ({why})"
+    return f"the rollback did NOT help ({why}): it may not have been the release"
+
+
 def next_step(release: Release) -> str:
     """What a person has to do now, as Markdown with commands to paste; "" when there is nothing to do."""
     by_hand = "A rollback runs at most once for a release: what is left is done by hand"
@@ -70,9 +89,11 @@ def next_step(release: Release) -> str:
 
 
 def _after_rollback(release: Release) -> str:
+    if release.is_verifying:
+        return "nothing yet: the job is watched, to see whether the rollback helped; this note is then written anew."
     if release.rollback.helped is None:
-        return "look whether the job works again: this version does not measure whether the rollback helped."
-    return "" if release.rollback.helped else "the rollback did not help: the job still fails. A person must look."
+        return f"look whether the job works again: {helped_in_words(release)}."
+    return "" if release.rollback.helped else f"{helped_in_words(release)}. A person must look."
 
 
 def _without_rollback(release: Release) -> str:

@@ -104,4 +104,4 @@ class Draft:
 
 def is_busy(release: Release) -> bool:
     """Whether something may still happen to the release by itself."""
-    return release.phase in OPEN_PHASES or release.rollback.state in BUSY_ROLLBACKS
+    return release.phase in OPEN_PHASES or release.rollback.state in BUSY_ROLLBACKS or release.is_verifying

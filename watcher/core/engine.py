@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from watcher.core import counters
+from watcher.core import counters, verifying
 from watcher.core.draft import Draft
 from watcher.core.duration import Usec
 from watcher.core.ending import change_phase, change_rollback, pause_reason, queue_again, stale_reason
@@ -30,6 +30,7 @@ from watcher.core.messages import (
     SettingsLoaded,
 )
 from watcher.core.persons import judge, pause, resume
+from watcher.core.policy import JobPolicy
 from watcher.core.reason import Reason, ReasonCode
 from watcher.core.registration import deploy, register
 from watcher.core.release import Phase, Release, Rollback, RollbackState
@@ -83,9 +84,11 @@ def _read(draft: Draft, batch: BatchRead) -> Decision:
 
 def _configure(draft: Draft, event: SettingsLoaded) -> Decision:
     for release in list(draft.before.releases.values()):
+        policy = event.policies.get(release.job)
+        if release.is_verifying:
+            _configure_verification(draft, release, policy)
         if release.phase not in OPEN_PHASES:
             continue
-        policy = event.policies.get(release.job)
         if policy is None:
             reason = Reason(code=ReasonCode.JOB_REMOVED)
             change_phase(draft, release, Phase.INCONCLUSIVE, at=event.at, reasons=(reason,))
@@ -96,6 +99,17 @@ def _configure(draft: Draft, event: SettingsLoaded) -> Decision:
     after = remembered(before, event.policies, event.at)
     draft.troubles |= {job: after.get(job) for job in {*before, *after} if before.get(job) != after.get(job)}
     return draft.seal(policies=dict(event.policies), counters=known, rollbacks_per_hour=event.rollbacks_per_hour)
+
+
+def _configure_verification(draft: Draft, release: Release, policy: JobPolicy | None) -> None:
+    verification = release.verification
+    if policy is None:
+        verifying.give_up(draft, release, Reason(code=ReasonCode.JOB_REMOVED))
+    elif verification is not None and policy.rules_hash != release.policy.rules_hash:
+        trial = verification.trial
+        if trial.rules_changed_at is None:
+            changed = replace(verification, trial=replace(trial, rules_changed_at=draft.at))
+            draft.put(replace(release, verification=changed))
 
 
 def _is_first_change(release: Release) -> bool:
@@ -126,7 +140,9 @@ def _follow_rollback(draft: Draft, event: RollbackObserved) -> None:
     )
     if event.state is not RollbackState.RUNNING:
         _count_end(draft, release, observed)
-    change_rollback(draft, release, observed)
+    moved = change_rollback(draft, release, observed)
+    if event.state is RollbackState.SUCCEEDED:
+        verifying.begin(draft, moved)
 
 
 def _may_go_on(rollback: Rollback) -> bool:

@@ -6,9 +6,9 @@ A window closes at the stored instant of its end, once everything before that wa
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from watcher.core import counters
+from watcher.core import counters, verifying
 from watcher.core.draft import Draft
 from watcher.core.duration import Usec
 from watcher.core.ending import change_phase, fail
@@ -21,9 +21,10 @@ from watcher.core.release import Phase, Release, Verdict
 from watcher.core.severity import Severity
 from watcher.core.shared_cause import shared_cause
 from watcher.core.state import OPEN_PHASES
+from watcher.core.trial import Trial
 from watcher.core.trouble import Trouble, errors_in
 from watcher.core.verdict import verdict_at_end
-from watcher.core.weighing import Weighed, weigh, weigh_baseline
+from watcher.core.weighing import weigh, weigh_baseline
 
 
 def count_batch(draft: Draft, batch: BatchRead) -> None:
@@ -41,40 +42,74 @@ def count_batch(draft: Draft, batch: BatchRead) -> None:
 
 
 def judge_batch(draft: Draft, batch: BatchRead) -> None:
-    """Hold the batch against every open window."""
+    """Hold the batch against every open window, and against the time after each rollback."""
     by_job: dict[JobName, list[Found]] = {}
     for found in batch.found:
         by_job.setdefault(found.job, []).append(found)
-    failing: dict[int, tuple[Release, Weighed]] = {}
-    for release in draft.before.watching():
-        weighed = weigh(release.trial, batch, job=release.job, found=by_job.get(release.job, ()))
-        judged = release if weighed.trial is release.trial else replace(release, trial=weighed.trial)
-        if weighed.crossing is not None:
-            failing[id(weighed.crossing)] = judged, weighed
-            continue
-        if judged is not release:
-            draft.put(judged)
+    crossings: dict[int, list[_Crossing]] = {}
+    for release in (*draft.before.watching(), *draft.before.verifying()):
+        crossing = _judge(draft, release, batch, by_job.get(release.job, ()))
+        if crossing is not None:
+            crossings.setdefault(id(crossing.found), []).append(crossing)
+    _in_order(draft, batch.found, crossings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Crossing:
+    """What was found last before thresholds were crossed, for `reasons`, and the release with all up to it counted."""
+
+    found: Found
+    release: Release
+    reasons: tuple[Reason, ...]
+
+
+def _judge(draft: Draft, release: Release, batch: BatchRead, found: Sequence[Found]) -> _Crossing | None:
+    """Count the batch into the release's open trial; a crossing is given back, an end that was reached is taken."""
+    verification = release.verification
+    trial = release.trial if verification is None else verification.trial
+    weighed = weigh(trial, batch, job=release.job, found=found)
+    judged = release if weighed.trial is trial else _with_trial(release, weighed.trial)
+    if weighed.crossing is not None:
+        return _Crossing(found=weighed.crossing, release=judged, reasons=weighed.reasons)
+    if judged is not release:
+        draft.put(judged)
+    if judged.verification is None:
         _close_if_over(draft, judged, batch.read_until)
-    _in_order(draft, batch.found, failing)
+    elif trial.end is not None and batch.read_until >= trial.end:
+        verifying.close(draft, judged, judged.verification, trial.end)
+    return None
 
 
-def _in_order(draft: Draft, found: Sequence[Found], failing: Mapping[int, tuple[Release, Weighed]]) -> None:
+def _with_trial(release: Release, trial: Trial) -> Release:
+    verification = release.verification
+    if verification is None:
+        return replace(release, trial=trial)
+    return replace(release, verification=replace(verification, trial=trial))
+
+
+def _in_order(draft: Draft, found: Sequence[Found], crossings: Mapping[int, list[_Crossing]]) -> None:
     """Remember what went wrong, entry by entry, and fail the releases by what was known at that very entry."""
     troubles = dict(draft.before.troubles)
     for one, is_error in errors_in(found):
         if is_error and one.job in troubles:
             troubles[one.job] = troubles[one.job].with_error(one.at, critical=_is_critical(one))
-        if id(one) in failing:
-            release, weighed = failing[id(one)]
-            shared = _shared(draft, troubles, release, one.at)
-            fail(draft, release, at=one.at, reasons=(*weighed.reasons, *shared))
-            _observe_latency(draft, one.at)
+        for crossing in crossings.get(id(one), ()):
+            _fail(draft, troubles, crossing)
     before = draft.before.troubles
     draft.troubles |= {job: one for job, one in troubles.items() if one is not before[job]}
 
 
 def _is_critical(found: Found) -> bool:
     return isinstance(found, Match) and found.severity is Severity.CRITICAL
+
+
+def _fail(draft: Draft, troubles: Mapping[JobName, Trouble], crossing: _Crossing) -> None:
+    release, at, reasons = crossing.release, crossing.found.at, crossing.reasons
+    if release.is_verifying:
+        verifying.fails(draft, release, at=at, reasons=reasons)
+        return
+    fail(draft, release, at=at, reasons=(*reasons, *_shared(draft, troubles, release, at)))
+    _observe_latency(draft, crossing.found.at)
 
 
 def _shared(draft: Draft, troubles: Mapping[JobName, Trouble], release: Release, at: Usec) -> tuple[Reason, ...]:

@@ -205,6 +205,7 @@ class TransitionKind(StrEnum):
     PHASE = "phase"
     ROLLBACK = "rollback"
     WINDOW = "window"
+    VERIFICATION = "verification"
     PAUSE = "pause"
 
 

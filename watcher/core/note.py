@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from watcher.core.aftermath import next_step, outcome, rollback_in_words
+from watcher.core.aftermath import helped_in_words, next_step, outcome, rollback_in_words
 from watcher.core.background import baseline_lines, kind_lines
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec, format_duration
@@ -238,9 +238,25 @@ def _rollback(release: Release) -> Iterator[str]:
     rows = list(_rollback_facts(release))
     if rows:
         yield table(rows)
+    yield from _verification(release)
     if rollback.output:
         yield "The end of its output:"
         yield block(last_lines(rollback.output, limit=_OUTPUT_LINE, lines=_OUTPUT_LINES))
+
+
+def _verification(release: Release) -> Iterator[str]:
+    """What was seen of the job after its rollback, by the rules of the release."""
+    verification = release.verification
+    if verification is None or verification.trial.start is None or verification.trial.end is None:
+        return
+    trial = verification.trial
+    yield f"After it: {prose(helped_in_words(release), limit=_WORDS)}."
+    rows = [("watched from", instant(verification.trial.start)), ("until", instant(verification.trial.end))]
+    if verification.ended_at is not None:
+        rows.append(("ended", instant(verification.ended_at)))
+    rows += [(f"matches of {code(rule, limit=100)}", str(count)) for rule, count in trial.matches]
+    rows += [("not seen", ": ".join(_gap(gap)[:2])) for gap in trial.gaps]
+    yield table(rows)
 
 
 def _rollback_facts(release: Release) -> Iterator[tuple[str, str]]:
@@ -257,8 +273,8 @@ def _rollback_facts(release: Release) -> Iterator[tuple[str, str]]:
     yield from ((name, instant(at)) for name, at in named if at is not None)
     if rollback.started_at is not None and rollback.finished_at is not None:
         yield "took", _span(rollback.started_at, rollback.finished_at)
-    if rollback.helped is not None:
-        yield "helped", "yes" if rollback.helped else "NO"
+    if rollback.state is RollbackState.SUCCEEDED:
+        yield "helped", {True: "yes", False: "NO", None: "not known"}[rollback.helped]
 
 
 def _metric(release: Release) -> Iterator[str]:

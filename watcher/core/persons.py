@@ -88,7 +88,8 @@ def _end(draft: Draft, event: PersonDecided, release: Release, phase: Phase, rea
 
 def _cancel(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:
     if release.rollback.state is RollbackState.HELD:
-        return Accepted(change_rollback(draft, release, Rollback(reason=reason), author=event.author))
+        dropped = Rollback(reason=reason, queued_at=release.rollback.queued_at)
+        return Accepted(change_rollback(draft, release, dropped, author=event.author))
     if release.phase is Phase.CANCELLED:
         return Accepted(release)
     if release.phase not in OPEN_PHASES:

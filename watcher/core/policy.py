@@ -93,7 +93,8 @@ ROLLBACKS_PER_HOUR = 3
 class RollbackPlan:
     """The configured command; `timeout` is when it is ended with all that it started.
 
-    `check` is the command that tells, at a registration, whether the rollback could run; empty: there is none.
+    `check` is the command that tells, at a registration, whether the rollback could run; empty: there is none. `verify`
+    is how long it is looked afterwards whether it helped.
     """
 
     command: tuple[str, ...]
@@ -101,6 +102,7 @@ class RollbackPlan:
     user: str | None = None
     idempotent: bool = False
     check: tuple[str, ...] = ()
+    verify: Usec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from watcher.core import counters
+from watcher.core import counters, verifying
 from watcher.core.draft import Draft
 from watcher.core.duration import SECOND, Usec, format_duration
 from watcher.core.ending import change_phase, change_rollback, matches_of
@@ -102,7 +102,10 @@ def supersede(draft: Draft, request: ReleaseRequest, release_id: ReleaseId) -> N
         if release.phase in OPEN_PHASES:
             change_phase(draft, release, Phase.SUPERSEDED, at=draft.at, reasons=(reason,), author=request.author)
         elif release.rollback.state is RollbackState.HELD:
-            change_rollback(draft, release, Rollback(reason=reason), author=request.author)
+            dropped = Rollback(reason=reason, queued_at=release.rollback.queued_at)
+            change_rollback(draft, release, dropped, author=request.author)
+        elif request.inside_rollback != release.id:
+            verifying.give_up(draft, release, reason)
 
 
 def unknown_release(release_id: ReleaseId) -> Refused:

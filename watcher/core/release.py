@@ -60,6 +60,15 @@ class Rollback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """The time after a rollback under judgement; `rollback.helped` tells what came of it once `ended_at` is set."""
+
+    trial: Trial
+    ended_at: Usec | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """What mode rollback does with a failed release: `queued` runs the rollback, `held` leaves it to a person."""
 
@@ -145,11 +154,17 @@ class Release:
     demoted: Reason | None = None
     follows: ReleaseId | None = None
     proposal: Proposal | None = None
+    verification: Verification | None = None
 
     @property
     def job(self) -> JobName:
         """The job that was released."""
         return self.request.job
+
+    @property
+    def is_verifying(self) -> bool:
+        """Whether it is still being looked whether the rollback helped."""
+        return self.verification is not None and self.verification.ended_at is None
 
     @property
     def started_at(self) -> Usec | None:

@@ -13,7 +13,7 @@ from typing import Any
 from watcher.core.baseline import Baseline
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec, format_duration
-from watcher.core.release import CommandResult, Release
+from watcher.core.release import CommandResult, Release, Verification
 from watcher.core.standing import Standing
 from watcher.core.thresholds import standing
 from watcher.core.verdict import say
@@ -150,8 +150,24 @@ def _shown_rollback(release: Release) -> dict[str, Any]:
         "started_at": shown_instant(rollback.started_at),
         "finished_at": shown_instant(rollback.finished_at),
         "helped": rollback.helped,
+        "verification": None if release.verification is None else _shown_verification(release.verification),
         "detail": rollback.detail,
         "output": rollback.output,
+    }
+
+
+def _shown_verification(verification: Verification) -> dict[str, Any]:
+    """The time after the rollback: how long it is watched, what was seen in it, and why it ended as it did."""
+    trial = verification.trial
+    return {
+        "started_at": shown_instant(trial.start),
+        "ends_at": shown_instant(trial.end),
+        "ended_at": shown_instant(verification.ended_at),
+        "reasons": [say(reason) for reason in verification.reasons],
+        "reason_codes": [reason.code for reason in verification.reasons],
+        "thresholds": [_shown_standing(standing(count)) for count in trial.counts],
+        "matches": dict(trial.matches),
+        "coverage": shown_coverage(trial.gaps),
     }
 
 

@@ -70,6 +70,10 @@ class State:
         """The releases whose window is open."""
         return tuple(release for release in self.releases.values() if release.phase is Phase.WATCHING)
 
+    def verifying(self) -> tuple[Release, ...]:
+        """The releases whose rollback is being verified."""
+        return tuple(release for release in self.releases.values() if release.is_verifying)
+
     def pause_of(self, job: JobName, at: Usec) -> Pause | None:
         """The pause that holds the rollbacks of `job` at the instant `at`."""
         return next((pause for pause in self.pauses if pause.holds(job, at)), None)
