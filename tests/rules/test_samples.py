@@ -114,3 +114,9 @@ def test_kernel_rules_believe_the_kernel_alone() -> None:
     """Nobody else can send what these rules ask for."""
     conditions = {(rule.where[0].field, rule.where[0].values) for rule in rules_of("kernel")}
     assert {("_TRANSPORT", ("kernel",))} == conditions
+
+
+def test_all_packs_go_together() -> None:
+    """No two packs have a rule of the same name, and no rule is slow to compile with all the others."""
+    names = [str(rule.name) for pack in shipped_packs() for rule in rules_of(pack)]
+    assert sorted(set(names)) == sorted(names)

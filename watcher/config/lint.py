@@ -14,7 +14,7 @@ from watcher.config.rule_leaves import compiled
 from watcher.config.trust import is_trusted
 from watcher.core.rule import Rule
 
-_PROBES = (b"", b"a", b"7 rows stored", b'{"level": 30}', "\u00e4\u4e2d".encode())
+_PROBES = (b"", b"a", b"7 rows stored", b"[7] stored", b'{"level": 30}', "\u00e4\u4e2d".encode())
 """Texts that have nothing in common: a pattern that finds something in each finds it in every text."""
 _TEXTS = _PROBES[1:]
 _SYSTEMDS = frozenset(

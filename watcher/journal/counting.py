@@ -5,12 +5,14 @@ Pure data; must not know entries or how they are matched.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
 from watcher.core.found import TALLY_WIDTH, Found, JobTally
-from watcher.core.rule import WatchedJob
+from watcher.core.names import RuleName
+from watcher.core.rule import Rule, WatchedJob
 from watcher.journal.joins import reach_of
 from watcher.journal.matcher import Matcher
 
@@ -47,6 +49,7 @@ class CountedJob:
         "reaches",
         "ruled_out",
         "search",
+        "severities",
     )
 
     def __init__(self, job: WatchedJob, matcher: Matcher) -> None:
@@ -55,6 +58,7 @@ class CountedJob:
         self.matcher = matcher
         self.search = matcher.search
         self.ruled_out = matcher.ruled_out
+        self.severities = {rule.name: rule.severity for rule in job.rules}
         self.reaches = {rule.name: reach for rule in job.rules if (reach := reach_of(rule)) is not None}
         self.entries = self.first_at = self.last_at = self.closes_at = 0
         self.done: list[JobTally] = []
@@ -66,6 +70,14 @@ class CountedJob:
             self.first_at, self.closes_at = at, at + TALLY_WIDTH
         self.entries += 1
         self.last_at = at
+
+    def is_worse(self, fired: Iterable[Rule], joining: RuleName | None) -> bool:
+        """Whether a rule of worse severity fired than the one to whose match the entry is joined.
+
+        A stack trace of an error may name its cause, and say that there is no memory: that counts by itself.
+        """
+        limit = None if joining is None else self.severities.get(joining)
+        return limit is not None and any(not limit.at_least(rule.severity) for rule in fired)
 
     def tallies(self) -> tuple[JobTally, ...]:
         """What was counted, in the journal's order; the count begins anew."""

@@ -98,6 +98,11 @@ class Joins:
         self._open[stream] = replace(join, ended=ended)
         self.units[stream.unit] = self.units.get(stream.unit, 0) + 1
 
+    def rule(self, stream: Stream) -> RuleName | None:
+        """The rule whose match is open in the stream."""
+        join = self._open.get(stream)
+        return None if join is None else join.rule
+
     def takes(self, stream: Stream, text: bytes, at: Usec) -> bool:
         """Whether this entry, the next one of its stream, is joined; if not, the stream's join is over."""
         join = self._open.get(stream)

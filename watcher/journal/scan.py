@@ -218,8 +218,8 @@ class Scanner:
             if judged.stream is not None:
                 self._keep_carry()
                 stream = Stream(job.name, *judged.stream)
-                was_ended = self._joins.is_ended(stream)
-                if self._joins.takes(stream, judged.text, at):
+                was_ended, joining = self._joins.is_ended(stream), self._joins.rule(stream)
+                if self._joins.takes(stream, judged.text, at) and not job.is_worse(fired, joining):
                     if job.kinds and not was_ended and self._joins.is_ended(stream):
                         self._note_kind(job, judged, at, matched=True)
                     continue
