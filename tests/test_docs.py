@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from tests.parts.front import MemoryFront
 from watcher.adapters.metrics import StateCollector
+from watcher.cli import main
 from watcher.core.coverage import GapReason
 from watcher.core.release import Phase, RollbackState
 
@@ -45,6 +47,26 @@ def test_every_link_of_the_readme_leads_somewhere() -> None:
     targets = [part.partition(")")[0] for part in README.split("](")[1:]]
     missing = [target for target in targets if "://" not in target and not (ROOT / target).exists()]
     assert [] == missing
+
+
+def test_every_command_of_the_readme_is_one_that_there_is() -> None:
+    """What stands in its shell blocks is taken by the real parser, each line by itself."""
+    blocks = [block.partition("```")[0] for block in README.split("```sh\n")[1:]]
+    lines = [line for block in blocks for line in block.splitlines()]
+    commands = [words for line in lines if (words := _command_in(line))]
+    assert {"doctor", "init", "replay", "check", "reload", "release", "run"} <= {words[0] for words in commands}
+    for words in commands:
+        assert main.parser().parse_args(main._instants_joined(words)).run, words
+
+
+def _command_in(line: str) -> list[str]:
+    """The arguments of the command `watcher` in a line of shell; none if there is none."""
+    begin = line.find("watcher ")
+    if begin < 0 or (begin > 0 and line[begin - 1] not in "( "):
+        return []
+    words = shlex.split(line[begin:].replace("&", "").replace(")", " "), comments=True)
+    words = [word.removesuffix(";") for word in words[1:]]
+    return words[: words.index("exit")] if "exit" in words else words
 
 
 def test_every_figure_of_the_readme_names_its_command() -> None:

@@ -138,6 +138,16 @@ def test_a_user_who_sees_nothing(machine: RecordedMachine, tmp_path: Path) -> No
     assert (Weight.ERROR, f"user {ME} sees no entry of the journal at all") == (found.weight, found.what)
 
 
+def test_what_a_user_who_sees_nothing_can_t_tell(machine: RecordedMachine, tmp_path: Path) -> None:
+    """No entry at all is no news, and surely no good news; where a service reads, this user need not."""
+    machine.unit("release-watcher.service", User="somebody-else")
+    (machine.directory / "journal" / "--lines=1").unlink()
+    paths = Paths.choose(config=paths_of(tmp_path).config, state=None, socket=None)
+    found = {one.check: one.weight for one in system_findings(paths)}
+    assert Weight.NOTE is found["dropped messages"]
+    assert Weight.NOTE is found["rules"]
+
+
 def test_a_service_whose_user_is_not_in_the_group(machine: RecordedMachine, tmp_path: Path) -> None:
     """Told by the user's own groups, those that the unit adds included."""
     paths = Paths.choose(config=paths_of(tmp_path).config, state=None, socket=None)

@@ -42,6 +42,9 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("daemon", check_others),
 )
 
+_READING = (check_drops, check_rules)
+"""Checks that take what they do not find in the journal for good news."""
+
 
 def system_findings(paths: Paths, *, daemon: Mapping[str, Any] | WatcherError | None = None) -> tuple[Finding, ...]:
     """What all checks find; those that need systemd say so where it does not run.
@@ -56,10 +59,23 @@ def system_findings(paths: Paths, *, daemon: Mapping[str, Any] | WatcherError | 
     )
     if not booted:
         found.append(unknown(SYSTEMD, "systemd does not run here", "units, storage and the rollback path are left out"))
+    blind = _is_blind(scene)
     for name, check in CHECKS:
-        if booted or check not in (check_storage, check_units, check_drops):
+        if blind and check in _READING:
+            found.append(unknown(name, "this user sees no entry of the journal", "run it as root"))
+        elif booted or check not in (check_storage, check_units, check_drops):
             found += _looked(name, check, scene)
     return tuple(found)
+
+
+def _is_blind(scene: Scene) -> bool:
+    """Whether whoever runs this sees nothing of the machine's journal: then nothing in it is known to be well."""
+    if not scene.booted or not scene.reads_machine:
+        return False
+    try:
+        return not any(systemd.journal_entries(*scene.journalctl, "--lines=1"))
+    except SystemdError:
+        return False  # the checks ask again, and tell why it can't be read
 
 
 def _looked(name: str, check: Check, scene: Scene) -> Iterator[Finding]:

@@ -58,7 +58,7 @@ def check_commands(scene: Scene) -> Iterator[Finding]:
             found += _present(policy, policy.release.backup)
     yield from found
     if count and not found:
-        yield fine(COMMANDS, f"{count} commands, all there and safe from others")
+        yield fine(COMMANDS, f"{count} of {count} are there, and safe from others")
 
 
 def check_switch(scene: Scene) -> Iterator[Finding]:

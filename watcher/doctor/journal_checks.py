@@ -94,13 +94,19 @@ def check_access(scene: Scene) -> Iterator[Finding]:
     if settings.journal_directory is not None:
         yield from _directory(Source(directory=str(settings.journal_directory)))
         return
-    where = [] if settings.journal_namespace is None else [f"--namespace={settings.journal_namespace}"]
+    where = list(scene.journalctl)
     reader = scene.service.get("User") or None if scene.is_service and os.geteuid() == 0 else None
     if reader is not None and not _exists(reader):
         return  # said among the groups
     who = reader or _myself()
     groups = tuple(scene.service.get("SupplementaryGroups", "").split())
     if not any(systemd.journal_entries(*where, "--lines=1", user=reader, groups=groups)):
+        service_user = scene.service.get("User") or "root"
+        if scene.is_service and who != service_user:
+            yield unknown(
+                ACCESS, f"user {who} sees nothing of it, and need not; whether {service_user} does", "run it as root"
+            )
+            return
         what = f"user {who} sees no entry of the journal at all"
         add = f"usermod -a -G {JOURNAL_GROUPS[0]} {who}"
         hint = add if who != "root" else "systemctl status systemd-journald"

@@ -57,6 +57,12 @@ class Scene:
         return self.settings is not None and self.settings.journal_directory is None
 
     @property
+    def journalctl(self) -> tuple[str, ...]:
+        """What makes journalctl read the journal that the daemon reads, where that is this machine's."""
+        namespace = None if self.settings is None else self.settings.journal_namespace
+        return () if namespace is None else (f"--namespace={namespace}",)
+
+    @property
     def has_rollback(self) -> bool:
         """Whether some job may be rolled back."""
         policies = () if self.settings is None else self.settings.policies.values()

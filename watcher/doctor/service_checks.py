@@ -29,7 +29,7 @@ def check_service(scene: Scene) -> Iterator[Finding]:
             check=UNITS,
             weight=Weight.ERROR,
             what=f"{name}: can't be loaded ({unit.get('LoadState', 'unknown')})",
-            hint=f"systemctl daemon-reload && systemctl status {name}",
+            hint=f"systemctl unmask {name}" if unit.get("LoadState") == "masked" else f"systemctl status {name}",
         )
         for asked, name in ((PATH_UNIT, PATH_UNIT), (DISPATCHER, DISPATCHER), (_INSTANCE, TEMPLATE))
         if (unit := by_name.get(asked, {})).get("LoadState") != "loaded"

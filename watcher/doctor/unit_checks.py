@@ -25,7 +25,7 @@ def check_units(scene: Scene) -> Iterator[Finding]:
     yield from found
     count = sum(len(job.units) for job in settings.jobs)
     if not found and count:
-        yield fine(CHECK, f"{count} unit names, all known, and what they print reaches the journal")
+        yield fine(CHECK, f"each of {count} names is known, and what they print reaches the journal")
 
 
 def _of_job(job: WatchedJob, namespace: str | None) -> Iterator[Finding]:
@@ -64,9 +64,8 @@ def check_drops(scene: Scene) -> Iterator[Finding]:
     settings = scene.settings
     if settings is None or not scene.reads_machine:
         return
-    where = [] if settings.journal_namespace is None else [f"--namespace={settings.journal_namespace}"]
     records = systemd.journal_entries(
-        *where,
+        *scene.journalctl,
         "--since=-1d",
         f"MESSAGE_ID={_SUPPRESSED}",
         "_TRANSPORT=driver",
