@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from benchmarks import daemon, reading
+from benchmarks import baseline, daemon, reading
 
 reading.main()
+baseline.main()
 daemon.main()

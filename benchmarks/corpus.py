@@ -14,6 +14,7 @@ from pathlib import Path
 
 REMOTE = "/lib/systemd/systemd-journal-remote"
 ENTRIES = 500_000
+STEP = 1000
 UNITS = 20
 START = 1_700_000_000_000_000
 _PRIORITIES = {"INFO": 6, "WARN": 4, "WARNING": 4, "ERROR": 3, "FATAL": 2}
@@ -31,14 +32,14 @@ def cache_directory() -> Path:
     return Path(__file__).resolve().parent.parent / ".cache" / "benchmarks"
 
 
-def corpus(*, messages: Path | None, entries: int = ENTRIES, cache: Path | None = None) -> Path:
+def corpus(*, messages: Path | None, entries: int = ENTRIES, cache: Path | None = None, step: int = STEP) -> Path:
     """The directory of a journal with so many entries in two files, made now if it isn't there.
 
     `messages` is a directory of CSV files with the columns Content and Level, as Loghub has them
-    (https://github.com/logpai/loghub); None: made-up messages.
+    (https://github.com/logpai/loghub); None: made-up messages. `step` are the microseconds between two entries.
     """
     kind = "synthetic" if messages is None else messages.name
-    place = (cache or cache_directory()) / f"{kind}-{entries}"
+    place = (cache or cache_directory()) / (f"{kind}-{entries}" if step == STEP else f"{kind}-{entries}-{step}")
     if place.exists():
         return place
     unfinished = place.with_suffix(".part")
@@ -46,7 +47,7 @@ def corpus(*, messages: Path | None, entries: int = ENTRIES, cache: Path | None 
     unfinished.mkdir(parents=True)
     lines = list(_synthetic() if messages is None else _recorded(messages))
     for number, (first, last) in enumerate([(0, entries // 2), (entries // 2, entries)]):
-        _write(unfinished / f"part-{number}.journal", lines, first, last)
+        _write(unfinished / f"part-{number}.journal", lines, first, last, step)
     unfinished.rename(place)
     return place
 
@@ -79,7 +80,7 @@ def _synthetic() -> Iterator[tuple[str, int]]:
         yield f"{text} id={dice.randrange(10**8):08x} took {dice.randrange(900)} ms", 3 if number % 50 == 0 else 6
 
 
-def _write(path: Path, lines: list[tuple[str, int]], first: int, last: int) -> None:
+def _write(path: Path, lines: list[tuple[str, int]], first: int, last: int, step: int) -> None:
     dice = random.Random(first)  # noqa: S311 - the same journal each time
     command = [REMOTE, "-o", str(path), "--compress=no", "--seal=no", "-"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as remote:
@@ -87,16 +88,16 @@ def _write(path: Path, lines: list[tuple[str, int]], first: int, last: int) -> N
         for number in range(first, last):
             text, priority = dice.choice(lines)
             remote.stdin.write(
-                _entry(number, dice.randrange(UNITS), f"{text} #{number}" if number % 2 else text, priority)
+                _entry(number * step, dice.randrange(UNITS), f"{text} #{number}" if number % 2 else text, priority)
             )
         remote.stdin.close()
         assert remote.wait() == 0
 
 
-def _entry(number: int, job: int, text: str, priority: int) -> bytes:
+def _entry(after: int, job: int, text: str, priority: int) -> bytes:
     fields = {
-        "__REALTIME_TIMESTAMP": START + number * 1000,
-        "__MONOTONIC_TIMESTAMP": 1_000_000 + number * 1000,
+        "__REALTIME_TIMESTAMP": START + after,
+        "__MONOTONIC_TIMESTAMP": 1_000_000 + after,
         "_BOOT_ID": "a" * 32,
         "_MACHINE_ID": "b" * 32,
         "_HOSTNAME": "host",
@@ -113,7 +114,7 @@ def _entry(number: int, job: int, text: str, priority: int) -> bytes:
         "_SYSTEMD_UNIT": unit(job),
         "_SYSTEMD_SLICE": "system.slice",
         "_TRANSPORT": "stdout",
-        "_PID": 1000 + number % 50,
+        "_PID": 1000 + after // 1000 % 50,
         "_STREAM_ID": "c" * 32,
         "_SYSTEMD_INVOCATION_ID": "d" * 32,
         "_SELINUX_CONTEXT": "unconfined",
