@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.journal.written import Line, LiveWriter
-from tests.parts.daemons import DaemonProcess
+from tests.parts.daemons import DaemonProcess, free_port
 
 UNIT = "import@eu.service"
 
@@ -256,6 +256,24 @@ def test_a_broken_configuration_is_refused_on_reload(here: Path, journal: LiveWr
             "the new rule",
         )
         assert 1 == daemon.entries()
+
+
+def test_a_reload_moves_the_metrics_address(here: Path, journal: LiveWriter) -> None:
+    """The new address is served and the old one given back; one that is taken refuses the reload."""
+    with DaemonProcess(here, job(here)) as daemon, socket.create_server(("127.0.0.1", 0)) as taken:
+        first, daemon.port = daemon.port, free_port()
+        daemon.configure(job(here))
+        assert 0 == daemon.cli("reload").returncode
+        assert 200 == daemon.get("/-/ready")[0]
+        second, daemon.port = daemon.port, first
+        assert 0 == daemon.get("/-/ready")[0]
+        daemon.port = taken.getsockname()[1]
+        daemon.configure(job(here))
+        done = daemon.cli("reload")
+        assert 78 == done.returncode
+        assert "Address already in use" in done.stderr
+        daemon.port = second
+        assert 200 == daemon.get("/-/ready")[0]
 
 
 def test_a_second_daemon_on_the_same_state_exits(here: Path, journal: LiveWriter) -> None:

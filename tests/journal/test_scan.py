@@ -581,3 +581,16 @@ def test_a_bad_pattern_is_said_at_once(bad: Rule) -> None:
     """Before anything is read."""
     with pytest.raises(PatternError):
         Scanner([job("import", "import", rules=[bad])])
+
+
+def test_the_entry_of_our_own_that_is_waited_for(tmp_path: Path) -> None:
+    """It is heard only from our own unit and with what was told; it is never counted, and nothing else changes."""
+    beat = {"WATCHER_HEARTBEAT": "abc"}
+    other = [line("error", **beat), line("error", "release-watcher.service", WATCHER_HEARTBEAT="old"), line("error")]
+    for more, heard in (([], False), ([line("error", "release-watcher.service", **beat)], True)):
+        directory = tmp_path / str(heard)
+        write_journal(directory, [*other, *more])
+        scanner = Scanner([job("all", "release-watcher*", "import")], heartbeat="abc")
+        scanner.scan(open_reader(directory), entries=100, matches=100)
+        assert heard is scanner.heard
+        assert 2 == sum(tally.entries for tally in scanner.drain().tallies)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tests.journal.supervised import daemon, eventually
-from tests.journal.written import JOB, LiveWriter, lines, write
+from tests.journal.written import JOB, STEP, T0, Line, LiveWriter, lines, write
 from watcher.core.names import JobName
 from watcher.journal.source import Source
 from watcher.journal.wire import Plan
@@ -173,3 +173,19 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+async def test_ready_when_the_own_entry_came_back(tmp_path: Path) -> None:
+    """Entries of others don't make it ready; after the own one, a reader that is started later needs none."""
+    plan = Plan(source=Source(directory=str(tmp_path)), jobs=(JOB,), heartbeat="abc")
+    async with daemon(tmp_path, plan) as story:
+        with LiveWriter(tmp_path / "system.journal") as writer:
+            await eventually(lambda: "an entry of our own has not come back" in (story.supervisor.trouble or ""))
+            writer.say(*lines(50))
+            await eventually(lambda: story.entries >= 50)
+            assert story.supervisor.trouble is not None
+            own = Line(at=T0 + 60 * STEP, unit="release-watcher.service", heartbeat="abc")
+            writer.say(own)
+            await eventually(lambda: story.supervisor.trouble is None)
+        await story.supervisor.replace(plan)
+        await eventually(lambda: bool(story.restarts) and story.supervisor.trouble is None)

@@ -39,6 +39,7 @@ class Line:
     unit: str = UNIT
     boot: str = BOOT
     priority: int = 3
+    heartbeat: str | None = None
 
     def export(self) -> bytes:
         """The journal export format."""
@@ -51,6 +52,8 @@ class Line:
         }
         if self.message is not None:
             fields["MESSAGE"] = self.message
+        if self.heartbeat is not None:
+            fields["WATCHER_HEARTBEAT"] = self.heartbeat
         return "".join(f"{name}={value}\n" for name, value in fields.items()).encode() + b"\n"
 
 

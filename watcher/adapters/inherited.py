@@ -57,6 +57,7 @@ def turn_away(sockets: Mapping[str, socket.socket], error: WatcherError) -> None
             "status": 503,
             "detail": error.message,
             "hint": error.hint or "see `systemctl status release-watcher`",
+            "problems": [line for line in str(error).splitlines() if line != error.message],
         }
     ).encode()
     answer = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nConnection: close\r\n"

@@ -26,7 +26,6 @@ class Voice:
     def __init__(self, path: str = SOCKET, *, identifier: str) -> None:
         self._identifier, self._path = identifier, path
         self.in_journal = _leads_to_journal(2)
-        self._channel: socket.socket | None = None
 
     def say(self, priority: int, message: str, fields: Mapping[str, str]) -> None:
         """One entry. `fields` are in capitals; a plain line shows `message` only, so that must hold all that counts."""
@@ -42,10 +41,8 @@ class Voice:
         """One entry, straight to the journal; whether it went."""
         told = {"MESSAGE": message, "PRIORITY": str(priority), "SYSLOG_IDENTIFIER": self._identifier, **fields}
         try:
-            if self._channel is None:
-                self._channel = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-                self._channel.setblocking(False)  # noqa: FBT003 - the call's own form
-            self._channel.sendto(b"".join(map(_encoded, told, told.values())), self._path)
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK) as out:
+                out.sendto(b"".join(map(_encoded, told, told.values())), self._path)
         except OSError:
             return False  # it is restarted, or its queue is full: the line goes by standard error, which waits
         return True

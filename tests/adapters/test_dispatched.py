@@ -1,0 +1,162 @@
+"""The installed daemon's side of a rollback, with root's dispatcher and the real runner at the other end."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.dispatch.scene import ID, appends, failed_release, lines, now, until
+from tests.dispatch.test_dispatcher import Site
+from watcher.adapters.dispatched import DispatchedRollback
+from watcher.adapters.handover import RollbackError
+from watcher.core.duration import Usec
+from watcher.core.messages import RollbackObserved
+from watcher.core.reason import ReasonCode
+from watcher.core.release import Release, RollbackState
+from watcher.core.state import Pause
+from watcher.dispatch.plan import distrust
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    tmp_path.chmod(0o755)
+    return Site(tmp_path)
+
+
+@pytest.fixture
+def rollback(site: Site) -> DispatchedRollback:
+    return made(site)
+
+
+def made(site: Site) -> DispatchedRollback:
+    return DispatchedRollback(state_dir=site.state, claims=site.claims, disarm_dir=site.etc, clock=now)
+
+
+def decided(at: Usec | None = None) -> Release:
+    """A release whose rollback was queued now; its own command is not the one that runs."""
+    release = failed_release(("/bin/false",))
+    return replace(release, rollback=replace(release.rollback, queued_at=at or now()))
+
+
+def seen(rollback: DispatchedRollback, release: Release) -> RollbackObserved | None:
+    return next(iter(rollback.observe([release])), None)
+
+
+def test_from_the_order_to_the_result(site: Site, rollback: DispatchedRollback) -> None:
+    """The daemon names the release, root's command runs, and its end is read from root's directory."""
+    release = decided()
+    rollback.queue(release)
+    assert (None, frozenset()) == (seen(rollback, release), rollback.claimed([ID]))
+    site.dispatch()
+    until(lambda: (found := seen(rollback, release)) is not None and found.state is RollbackState.SUCCEEDED)
+    assert (1, frozenset({ID})) == (lines(site.ran), rollback.claimed([ID]))
+
+
+def test_taken_back_before_anybody_read_it(site: Site, rollback: DispatchedRollback) -> None:
+    """The queue is empty again; taking back twice is no error."""
+    rollback.queue(decided())
+    rollback.withdraw(ID)
+    rollback.withdraw(ID)
+    assert [] == site.left
+
+
+def test_a_refusal_holds_until_a_person_orders_it(site: Site, rollback: DispatchedRollback) -> None:
+    """What the dispatcher had against the first decision says nothing about the next one."""
+    site.config.chmod(0o664)
+    release = decided()
+    rollback.queue(release)
+    site.dispatch()
+    found = seen(rollback, release)
+    assert found is not None
+    assert found.reason is not None
+    assert (RollbackState.HELD, ReasonCode.REFUSED) == (found.state, found.reason.code)
+    assert "its group may write there; chmod go-w it" in found.reason.what
+    site.config.chmod(0o644)
+    again = decided()
+    rollback.queue(again)
+    assert seen(rollback, again) is None
+    site.dispatch()
+    until(lambda: lines(site.ran))
+
+
+def test_pauses_reach_the_dispatcher(site: Site, rollback: DispatchedRollback) -> None:
+    """Also when the daemon is dead by then."""
+    rollback.hold([Pause(job=None, reason="holiday", author="root", since=now())])
+    release = decided()
+    rollback.queue(release)
+    site.dispatch()
+    found = seen(made(site), release)
+    assert found is not None
+    assert found.reason is not None
+    assert ReasonCode.PAUSED is found.reason.code
+    rollback.hold([])
+    rollback.queue(release)
+    site.dispatch()
+    until(lambda: lines(site.ran))
+
+
+def test_disarmed(site: Site, rollback: DispatchedRollback) -> None:
+    """The off switch lies beside root's configuration."""
+    assert not rollback.is_disarmed
+    (site.etc / "disarm").touch()
+    assert rollback.is_disarmed
+
+
+def test_interrupted_idempotent_command(site: Site, rollback: DispatchedRollback) -> None:
+    """It is ordered once more, and not again when that one is interrupted too."""
+    site.configure(*appends(site.ran), more=", idempotent: true")
+    (site.root / "broken").touch()
+    release = decided()
+    rollback.queue(release)
+    site.dispatch()
+    (site.claims / f"{ID}.started").touch()
+    (site.root / "broken").unlink()
+    for _ in range(2):
+        found = seen(rollback, release)
+        assert found is not None
+        assert RollbackState.RUNNING is found.state
+    assert 1 == len(site.left)
+    site.dispatch()
+    until(lambda: (end := seen(rollback, release)) is not None and end.state is RollbackState.SUCCEEDED)
+    assert 1 == lines(site.ran)
+
+
+def test_what_can_never_be_ordered(site: Site, rollback: DispatchedRollback) -> None:
+    """It is a failed rollback, not one that is tried for ever."""
+    release = failed_release(("true",), version="x" * 4096)
+    rollback.queue(release)
+    found = seen(rollback, release)
+    assert found is not None
+    assert (RollbackState.FAILED, frozenset({ID})) == (found.state, rollback.claimed([ID]))
+    assert [] == site.left
+
+
+def test_claims_that_are_not_there(site: Site, rollback: DispatchedRollback) -> None:
+    """An error that names the directory, to be tried again; never a verdict on the rollback."""
+    site.claims.rmdir()
+    with pytest.raises(RollbackError, match="/claims: No such file or directory"):
+        rollback.observe([decided()])
+
+
+def test_a_damaged_refusal(site: Site, rollback: DispatchedRollback) -> None:
+    """It is said, and nothing runs by it."""
+    (site.claims / f"{ID}.refused").write_text(json.dumps({"schema": 1, "code": "maybe"}))
+    found = seen(rollback, decided())
+    assert found is not None
+    assert RollbackState.FAILED is found.state
+
+
+def test_the_daemon_tells_what_root_would_refuse(site: Site) -> None:
+    """Before anything fails: the same test of every file, with the step of the path and the way out."""
+    owners = (0, os.geteuid())
+    assert () == distrust(str(site.config), owners=owners)
+    site.config.chmod(0o664)
+    (site.etc / "conf.d").mkdir(mode=0o755)
+    (site.etc / "conf.d" / "x.yaml").symlink_to("/etc/passwd")
+    found = distrust(str(site.config), owners=owners)
+    assert (2, True) == (len(found), found[0].endswith("watcher.yaml: its group may write there; chmod go-w it"))
+    assert found[1].endswith("x.yaml: is a symbolic link, and none is followed; put the file itself there")
