@@ -10,6 +10,7 @@ import pytest
 
 from tests.parts.journals import write_journal
 from tests.parts.recorded import RecordedMachine, make_machine
+from watcher.doctor import service_checks
 from watcher.doctor.examination import system_findings
 from watcher.doctor.finding import Finding, Weight
 from watcher.doctor.scene import Scene
@@ -38,6 +39,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordedMachine:
     made = make_machine(tmp_path / "machine", monkeypatch)
     made.unit("import.service")
     made.journal("--lines=1", {"MESSAGE": "hello"})
+    (tmp_path / "proc").mkdir()
+    monkeypatch.setattr(service_checks, "_PROC", tmp_path / "proc")  # daemons of other tests may run now
     return made
 
 
@@ -271,17 +274,21 @@ def test_programs_that_fail(machine: RecordedMachine, tmp_path: Path) -> None:
     assert Weight.OK is by_check(paths_of(tmp_path), "rollback commands").weight
 
 
-def test_two_daemons(tmp_path: Path) -> None:
-    """Each way to start one is known; clients, and what merely has such a word, are not counted."""
+def test_two_daemons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each way to start one is known; clients, what merely has such a word, and containers are not counted."""
+    monkeypatch.setattr(service_checks, "_PROC", tmp_path)
     commands = {
         "10": ["python3", "/usr/bin/watcher", "run"],
         "20": ["python3", "-m", "watcher", "--state-dir", "x", "run"],
         "30": ["python3", "/usr/bin/watcher", "status"],
         "40": ["vi", "watcher", "run"],
+        "50": ["python3", "/usr/bin/watcher", "run"],
+        "self": ["pytest"],
     }
     for number, words in commands.items():
-        (tmp_path / number).mkdir()
+        (tmp_path / number / "ns").mkdir(parents=True)
+        (tmp_path / number / "ns" / "pid").symlink_to("pid:[2]" if number == "50" else "pid:[1]")
         (tmp_path / number / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in words))
     scene = Scene(paths=Paths.choose(config=None, state=None, socket=None), settings=None, booted=False, service={})
-    [found] = check_others(scene, tmp_path)
+    [found] = check_others(scene)
     assert "2 daemons run (processes 10, 20); each of them judges, and rolls back" == found.what

@@ -15,6 +15,7 @@ DAEMON, UNITS = "daemon", "rollback units"
 PATH_UNIT = "release-watcher-rollback.path"
 DISPATCHER = "release-watcher-rollback.service"
 TEMPLATE = "release-watcher-rollback@.service"
+_PROC = Path("/proc")
 _INSTANCE = TEMPLATE.replace("@", "@watcher-check")
 
 
@@ -70,9 +71,14 @@ def check_daemon(scene: Scene) -> Iterator[Finding]:
         yield Finding(check=DAEMON, weight=Weight.NOTE, what=what, hint=hint, job=job)
 
 
-def check_others(scene: Scene, proc: Path = Path("/proc")) -> Iterator[Finding]:  # noqa: ARG001 - every check has it
-    """Whether several daemons run: each of them would roll back."""
-    daemons = [number for number in map(str, _processes(proc)) if _is_daemon(proc / number)]
+def check_others(scene: Scene) -> Iterator[Finding]:  # noqa: ARG001 - every check has it
+    """Whether several daemons run on this machine, containers left out: each of them would roll back."""
+    own = _namespace(_PROC / "self")
+    daemons = [
+        number
+        for number in map(str, _processes(_PROC))
+        if _is_daemon(_PROC / number) and _namespace(_PROC / number) == own
+    ]
     if len(daemons) > 1:
         what = f"{len(daemons)} daemons run (processes {', '.join(daemons)}); each of them judges, and rolls back"
         yield Finding(check=DAEMON, weight=Weight.WARNING, what=what, hint=f"ps -fp {','.join(daemons)}")
@@ -80,6 +86,14 @@ def check_others(scene: Scene, proc: Path = Path("/proc")) -> Iterator[Finding]:
 
 def _processes(proc: Path) -> list[int]:
     return sorted(int(name) for name in os.listdir(proc) if name.isdecimal())  # noqa: PTH208 - names are enough
+
+
+def _namespace(process: Path) -> str:
+    """Its world of process ids, another one in a container; "" if it has ended, or is not ours to look at."""
+    try:
+        return os.readlink(process / "ns" / "pid")  # noqa: PTH115 - it leads nowhere that a Path could be
+    except OSError:
+        return ""
 
 
 def _is_daemon(process: Path) -> bool:
