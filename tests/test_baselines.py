@@ -64,6 +64,7 @@ def test_a_new_kind_of_error_three_times(tmp_path: Path, journal: LiveWriter) ->
         note = daemon.cli("release", "note", release).stdout
         for words in ("1 new, 1 known x2", "`segment <num> is corrupt`", "`row 7 lost`", "## Baseline"):
             assert words in note
+        assert "3 entries of priority 3 or worse" in note
 
 
 def test_known_errors_pass(tmp_path: Path, journal: LiveWriter) -> None:

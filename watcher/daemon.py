@@ -54,6 +54,7 @@ from watcher.desk import Desk
 from watcher.dispatch.plan import distrust
 from watcher.journal.excerpts import read_excerpts
 from watcher.journal.joins import reach_of
+from watcher.journal.leftovers import read_leftovers
 from watcher.journal.pasts import read_past_apart
 from watcher.journal.source import Source
 from watcher.journal.supervisor import Supervisor
@@ -198,12 +199,18 @@ class Daemon:
         )
 
     async def _read_again(self, release: Release) -> ReadAgain:
-        rules = next((job.rules for job in self._settings.jobs if job.name == release.job), ())
+        job = next((one for one in self._settings.jobs if one.name == release.job), None)
+        rules = () if job is None else job.rules
         captures = {rule.name: dict(rule.capture) for rule in rules if rule.capture}
         joins = {rule.name: reach for rule in rules if (reach := reach_of(rule)) is not None}
-        return await read_excerpts(
-            _source(self._settings), release, timeout=EXCERPT_SECONDS, captures=captures, joins=joins
-        )
+        source = _source(self._settings)
+        again = await read_excerpts(source, release, timeout=EXCERPT_SECONDS, captures=captures, joins=joins)
+        since, until = release.started_at, release.ended_at or release.ends_at
+        if job is None or since is None or until is None:
+            return again
+        last = Usec(until + 1)  # a window that failed ends with the entry that failed it
+        left = await read_leftovers(source, job, since=since, until=last, timeout=EXCERPT_SECONDS)
+        return replace(again, leftovers=left)
 
     async def _read_past(self, release: Release) -> Baseline:
         until = release.registered_at

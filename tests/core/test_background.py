@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from tests.events import RELEASE, baseline, baseline_read, batch, error, span, watching
-from watcher.core.background import baseline_lines, example_of, kind_lines, to_read
+from watcher.core.background import baseline_lines, example_of, kind_lines, leftover_lines, to_read
+from watcher.core.duration import Usec
 from watcher.core.engine import decide
-from watcher.core.excerpt import Excerpt, Line, ReadAgain
+from watcher.core.excerpt import Excerpt, LeftoverKind, Leftovers, Line, ReadAgain
 from watcher.core.messages import Event
 from watcher.core.new_errors import NewErrorCount
 from watcher.core.policy import NewErrors
@@ -63,3 +64,13 @@ def test_no_word_where_nothing_asks() -> None:
     """A job with thresholds on matches only has no baseline."""
     release = watching().releases[RELEASE]
     assert [] == [*baseline_lines(release), *kind_lines(release, ReadAgain())]
+
+
+def test_errors_that_no_rule_matched() -> None:
+    """How many, their kinds and the first of each, escaped; no word where there were none."""
+    kind = LeftoverKind(count=3, at=Usec(1), message="disk 7 \x1b[31m<b>")
+    said, table = leftover_lines(ReadAgain(leftovers=Leftovers(entries=3, kinds=(kind,))))
+    assert said.startswith("3 entries of priority 3 or worse")
+    assert "`disk 7 \\x1b[31m<b>`" in table
+    assert [] == list(leftover_lines(ReadAgain(leftovers=Leftovers())))
+    assert ["They could not be read: gone"] == list(leftover_lines(ReadAgain(leftovers=Leftovers(problem="gone"))))

@@ -68,6 +68,24 @@ def kind_lines(release: Release, again: ReadAgain) -> Iterator[str]:
             )
 
 
+def leftover_lines(again: ReadAgain) -> Iterator[str]:
+    """Markdown paragraphs on the bad entries that no rule matched, none where there are none."""
+    left = again.leftovers
+    if left is None or not (left.entries or left.problem):
+        return
+    if left.problem:
+        yield f"They could not be read: {prose(left.problem, limit=1000)}"
+        return
+    many = "1 entry" if left.entries == 1 else f"{left.entries} entries"
+    more = " (the window held more than is read)" if left.limited else ""
+    yield f"{many} of priority 3 or worse{more}. `watcher rules match --unmatched` shows all, so that rules can grow."
+    rows = [(one.count, one.message) for one in left.kinds]
+    yield table(
+        ((str(count), code(mask(text), limit=_TEMPLATE), code(text, limit=_MESSAGE)) for count, text in rows),
+        header=("entries", "kind", "first of them"),
+    )
+
+
 def _kinds(trial: Trial) -> Iterator[tuple[tuple[KindSeen, ...], tuple[KindSeen, ...]]]:
     for count in trial.counts:
         if isinstance(count, NewErrorCount):

@@ -48,11 +48,34 @@ class Excerpt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeftoverKind:
+    """Entries of one kind that no rule matched: how many, and the first of them. `message` is hostile text."""
+
+    count: int
+    at: Usec
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """The entries of priority 3 and worse of a window that no rule matched: how many, and the first kinds of them.
+
+    `limited`: the window held more than is read. `problem`: why nothing could be read.
+    """
+
+    entries: int = 0
+    kinds: tuple[LeftoverKind, ...] = ()
+    limited: bool = False
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReadAgain:
     """What came of reading the sightings of a release again: an excerpt for each of them, or why there is none.
 
-    Exactly one of the two is set, and neither when there was no sighting.
+    Exactly one of the two is set, and neither when there was no sighting. `leftovers` None: there was no window.
     """
 
     excerpts: tuple[Excerpt, ...] = ()
     problem: str = ""
+    leftovers: Leftovers | None = None

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from watcher.core.aftermath import helped_in_words, next_step, outcome, rollback_in_words
-from watcher.core.background import baseline_lines, kind_lines
+from watcher.core.background import baseline_lines, kind_lines, leftover_lines
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec, format_duration
 from watcher.core.evidence import first_lines, instant, journalctl_commands, shown_excerpts
@@ -59,6 +59,7 @@ def render_note(
         ("Verdict", _verdict(release)),
         ("Baseline", list(baseline_lines(release))),
         ("Kinds of errors", list(kind_lines(release, excerpts))),
+        ("Errors that no rule matched", list(leftover_lines(excerpts))),
         ("Coverage", _coverage(release)),
         ("First matching lines", first_lines(release, excerpts)),
         ("See more", _see_more(commands)),
