@@ -56,6 +56,7 @@ BELOW = {
         "watcher.config",
         "watcher.journal",
         "watcher.adapters.systemd",
+        "watcher.dispatch.plan",  # what root's dispatcher would refuse, by its own judgement
         "watcher.clock",
         "watcher.paths",
     ),

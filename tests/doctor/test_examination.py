@@ -225,6 +225,19 @@ def test_a_configuration_that_others_may_write(machine: RecordedMachine, tmp_pat
     assert ("configuration files", Weight.ERROR, "chmod go-w DIR/conf.d/more.yaml") == (found[0], found[1], found[3])
 
 
+def test_a_configuration_that_root_would_not_take_commands_from(machine: RecordedMachine, tmp_path: Path) -> None:
+    """In the words of the dispatcher itself, which follows no link, with the line to run."""
+    machine.unit("release-watcher.service", User="root")
+    paths = Paths.choose(config=paths_of(tmp_path).config, state=None, socket=None)
+    paths.config.chmod(0o664)
+    found = by_check(paths, "configuration files")
+    assert f"{paths.config}: its group may write there: no rollback is started from it" == found.what
+    assert f"chmod go-w {paths.config}" == found.hint
+    paths.config.rename(tmp_path / "real.yaml")
+    paths.config.symlink_to(tmp_path / "real.yaml")
+    assert "is a symbolic link" in by_check(paths, "configuration files").what
+
+
 def test_a_queue_that_is_a_link_or_open(machine: RecordedMachine, tmp_path: Path) -> None:
     """Nobody else may put a rollback there."""
     paths = paths_of(tmp_path)

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from watcher.config.folder import DROP_INS
+from watcher.config.load import SITE_PACKS
 from watcher.core.policy import JobPolicy, RollbackPlan
 from watcher.core.shell import command_line
+from watcher.dispatch.plan import distrust
 from watcher.doctor.finding import Finding, Weight, fine
 from watcher.doctor.scene import USER, Scene
 
@@ -21,13 +24,34 @@ _RUN_BY = "its commands are run by root"
 def check_config_files(scene: Scene) -> Iterator[Finding]:
     """Whether only root, or whoever runs the daemon by hand, can change the configuration."""
     main = scene.paths.config
-    folders = [main.parent / name for name in ("conf.d", "rules.d")]
-    files = [main, *folders, *(file for folder in folders if folder.is_dir() for file in sorted(folder.glob("*.yaml")))]
-    owners = _owners(scene)
-    found = [one for path in files if path.exists() for one in _not_ours(CONFIG, path, owners)]
+    if not main.exists():
+        return  # said with the configuration's problems
+    found = list(
+        _distrusted(main) if scene.is_service else _changeable(scene, [main, *_inside(main.parent / DROP_INS)])
+    )
+    found += _changeable(scene, _inside(main.parent / SITE_PACKS))
     yield from found
-    if not found and main.exists():
+    if not found:
         yield fine(CONFIG, "nobody else can change them")
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The folder and the configuration in it; nothing if it is not there."""
+    return [folder, *sorted(folder.glob("*.yaml"))] if folder.is_dir() else []
+
+
+def _changeable(scene: Scene, files: Iterable[Path]) -> Iterator[Finding]:
+    for path in files:
+        yield from _not_ours(CONFIG, path, _owners(scene))
+
+
+def _distrusted(main: Path) -> Iterator[Finding]:
+    """What keeps root's dispatcher from taking commands from the configuration, in its own judgement."""
+    for reason in distrust(str(main)):
+        what, _, way = reason.partition("; ")
+        place = what.partition(": ")[0]
+        hint = f"{way.removesuffix(' it')} {place}" if way.endswith(" it") else way
+        yield Finding(check=CONFIG, weight=Weight.ERROR, what=f"{what}: no rollback is started from it", hint=hint)
 
 
 def check_queue(scene: Scene) -> Iterator[Finding]:
