@@ -4,7 +4,7 @@ PY := .venv/bin/python
 SCRIPTS := deploy/examples/release.sh tools/setup tools/root .ci/run deploy/debian/build deploy/debian/inside deploy/debian/config deploy/debian/postinst \
 	deploy/debian/prerm deploy/debian/postrm
 
-.PHONY: help setup fmt lint types unit rules check test demo bench soak docs deb deb-trixie clean
+.PHONY: help setup fmt lint types unit rules check test system system-trixie demo bench soak docs deb deb-trixie clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,12 @@ check: lint types rules  ## everything that runs no program of ours
 
 test: check  ## all checks and all tests
 	@$(PY) -m pytest -q
+
+system: setup  ## the stories on a booted Debian 12, which it makes and installs the package on (as root)
+	@WATCHER_TEST_SYSTEM=required $(PY) -m pytest -q tests/system
+
+system-trixie: setup  ## the same on Debian 13
+	@WATCHER_TEST_SYSTEM=required WATCHER_TEST_DEBIAN=trixie $(PY) -m pytest -q tests/system
 
 demo: setup  ## one release from end to end, in a temporary directory
 	@$(PY) -m tools.demo

@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,14 +39,16 @@ class Machine:
     """One booted Debian; everything in it is reached by entering its namespaces."""
 
     def __init__(self, layers: Sequence[Path], *, name: str) -> None:
-        """`layers` from the bottom up; `name` must be unique among the machines of this host."""
+        """`layers` from the bottom up; `name` must be unique among the machines of this checkout."""
         self.name = name
+        self._cgroup = f"{name}-{os.getpid()}"
         self._layers = layers
         self._stack = ExitStack()
         self._home = REPOSITORY / ".cache" / "machines" / name
         self.root = self._home / "root"
         self.upper = self._home / "upper"
         self.leader = 0
+        self._booted = threading.Event()
         self._nspawn: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -71,22 +74,27 @@ class Machine:
         for directory in (self.root, self.upper, self._home / "work"):
             directory.mkdir(parents=True)
         self._stack.callback(shutil.rmtree, self._home, ignore_errors=True)
+        # volatile: nothing has to outlive the test; else each shutdown waits for the whole disk of the host.
         below = ":".join(str(layer) for layer in reversed(self._layers))
-        options = f"lowerdir={below},upperdir={self.upper},workdir={self._home / 'work'}"
+        options = f"lowerdir={below},upperdir={self.upper},workdir={self._home / 'work'},volatile"
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, self.root], check=True)
         self._stack.callback(lambda: subprocess.run(["umount", "--lazy", self.root], check=False))
 
     def _boot(self) -> None:
         """Start the container and wait until its PID 1 says that it is up."""
-        self._heard = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        self._stack.callback(self._heard.close)
-        self._heard.bind(str(self._home / "notify"))
-        self._heard.settimeout(PATIENCE)
+        heard = self._stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC))
+        heard.bind(str(self._home / "notify"))
+        listener = threading.Thread(target=self._listen, args=(heard,))
+        listener.start()
+        self._stack.callback(listener.join)
+        # An empty datagram ends the listener.
+        self._stack.callback(lambda: heard.sendto(b"", str(self._home / "notify")))
         self._console = self._stack.enter_context((self._home / "console").open("ab"))
         self._stack.callback(self._kill)
         self._start_container()
 
     def _start_container(self) -> None:
+        self._booted.clear()
         argv = [
             *("systemd-nspawn", "--quiet", "--directory", str(self.root), "--machine", self.name, "--boot"),
             *("--register=no", "--keep-unit", "--private-network", "--link-journal=no", "--notify-ready=yes"),
@@ -98,26 +106,23 @@ class Machine:
             "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
         }
         self._nspawn = subprocess.Popen(
-            _in_own_cgroup(self.name, argv),
+            _in_own_cgroup(self._cgroup, ["setpriv", "--pdeathsig", "KILL", *argv]),
             stdin=subprocess.DEVNULL,
             stdout=self._console,
             stderr=self._console,
             env=environment,
         )
-        self._wait_booted()
+        if not self._booted.wait(PATIENCE):
+            raise AssertionError(f"{self.name} did not boot:\n{self.console()}")
 
-    def _wait_booted(self) -> None:
-        """Learn the leader's pid, then wait for READY=1; both come from systemd-nspawn's notifications."""
-        while True:
-            try:
-                words = self._heard.recv(4096).decode().splitlines()
-            except TimeoutError:
-                raise AssertionError(f"{self.name} did not boot:\n{self.console()}") from None
+    def _listen(self, heard: socket.socket) -> None:
+        """Take in all that systemd-nspawn tells, for as long as it runs: it stops dead when nobody reads."""
+        while words := heard.recv(4096).decode().splitlines():
             for word in words:
                 if word.startswith("X_NSPAWN_LEADER_PID="):
                     self.leader = int(word.partition("=")[2])
             if "READY=1" in words:
-                return
+                self._booted.set()
 
     def _stop_container(self, *, expected: int) -> None:
         """Wait for the end of a shutdown that was asked for."""
@@ -135,7 +140,7 @@ class Machine:
             except subprocess.TimeoutExpired:
                 self._nspawn.kill()
                 self._nspawn.wait()
-        _remove_cgroup(self.name)
+        _remove_cgroup(self._cgroup)
 
     def power_off(self) -> None:
         """Shut down in order: services stop, everything is on the disk."""

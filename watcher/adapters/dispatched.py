@@ -17,7 +17,7 @@ from watcher.core.names import ReleaseId
 from watcher.core.reason import Reason, ReasonCode
 from watcher.core.release import Release, RollbackState
 from watcher.core.state import Pause
-from watcher.dispatch import files, hold, jsontext
+from watcher.dispatch import failpoint, files, hold, jsontext
 from watcher.dispatch.claim import ClaimError
 from watcher.dispatch.evidence import Evidence, Standing, look
 from watcher.dispatch.order import order_name
@@ -67,6 +67,7 @@ class DispatchedRollback:
             return
         with opened(self._queue) as queue, trouble(self._queue):
             files.replace(queue, order_name(release.id), jsontext.render(facts.as_object()), durable=True)
+        failpoint.reached("after_queue_file")
 
     def withdraw(self, release_id: ReleaseId) -> None:
         """Take back an order that nobody has read yet, if there is one. Raises RollbackError."""

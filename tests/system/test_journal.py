@@ -1,0 +1,143 @@
+"""What happens to the journal while it is read: restarts, rotation, vacuum, many users, a move from /run to /var."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.parts.machine import Machine
+from tests.parts.stage import (
+    Job,
+    assert_counts_equal,
+    assert_rolled_back_once,
+    configure,
+    ready,
+    register,
+    wait_for,
+)
+
+SERVICE = ("release-watcher.socket", "release-watcher-metrics.socket", "release-watcher.service")
+WRITERS = ("anna", "ben", "cleo")
+LINES = 3000
+JOBS = (
+    Job(name="noted"),
+    Job(name="rotated"),
+    Job(name="vacuumed", window="4s"),
+    Job(name="crowd", units=("crowd@*.service",)),
+    Job(name="moved"),
+    Job(name="chatty"),
+    Job(name="flushed"),
+)
+CROWD = f"""\
+[Service]
+Type=oneshot
+User=%i
+LogRateLimitIntervalSec=0
+ExecStart=/bin/sh -c 'i=0; while [ $$i -lt {LINES} ]; do echo "%i $$i"; i=$$((i+1)); done'
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _jobs(machine: Machine) -> None:
+    configure(machine, *JOBS)
+    for job in ("noted", "rotated", "moved"):
+        machine.unit(f"{job}.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n")
+    machine.unit("chatty.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo one; echo two; echo three'\n")
+    machine.unit("flushed.service", "[Service]\nType=oneshot\nExecStart=/bin/echo once\n")
+    machine.unit("vacuumed.service", "[Service]\nType=oneshot\nExecStart=/bin/echo fine\n")
+    machine.unit("crowd@.service", CROWD)
+    for writer in WRITERS:
+        machine.run("useradd", writer)
+
+
+def gaps(machine: Machine) -> float:
+    """All gaps that were counted."""
+    return sum(value for name, value in machine.metrics().items() if name.startswith("watcher_journal_gaps_total{"))
+
+
+def test_several_users_that_log_at_once(machine: Machine) -> None:
+    """Three users write at once, each into a file of its own: every line is counted, and no gap is invented."""
+    before = gaps(machine)
+    running = [machine.start("systemctl", "start", f"crowd@{writer}.service") for writer in WRITERS]
+    for process in running:
+        with process:
+            assert 0 == process.wait(timeout=60)
+
+    counted = assert_counts_equal(machine, "crowd", *(f"crowd@{writer}.service" for writer in WRITERS))
+    assert counted >= LINES * len(WRITERS)
+    files = machine.out("sh", "-c", "ls /var/log/journal/*/user-*.journal | wc -l")
+    assert int(files) >= len(WRITERS)
+    assert before == gaps(machine)
+
+
+def test_journald_restarted_inside_a_window(machine: Machine) -> None:
+    """The reader goes on by itself; nothing is counted twice, and the failure afterwards is seen."""
+    before = gaps(machine)
+    release = register(machine, "noted")
+    for _ in range(3):
+        machine.run("systemctl", "restart", "systemd-journald.service")
+        machine.run("systemctl", "start", "chatty.service")
+    machine.run("systemctl", "kill", "--signal=KILL", "systemd-journald.service")
+    machine.until("journald is back", lambda: machine.state_of("systemd-journald.service") == "active")
+    machine.run("systemctl", "start", "chatty.service")
+    machine.run("systemctl", "start", "noted.service", check=False)
+
+    assert_rolled_back_once(machine, release)
+    assert_counts_equal(machine, "noted", "noted.service")
+    assert_counts_equal(machine, "chatty", "chatty.service")
+    assert before == gaps(machine)
+
+
+def test_rotation_and_vacuum_inside_a_window(machine: Machine) -> None:
+    """What was read may be vacuumed: no gap, and the failure that follows is rolled back."""
+    machine.run("systemctl", "start", "chatty.service")
+    counted = assert_counts_equal(machine, "chatty", "chatty.service")
+    before = gaps(machine)
+    release = register(machine, "rotated")
+    machine.run("journalctl", "--rotate", "--vacuum-size=1K")
+    assert not machine.journal("--unit=chatty.service")
+    machine.run("systemctl", "start", "chatty.service")
+    machine.run("systemctl", "start", "rotated.service", check=False)
+
+    assert_rolled_back_once(machine, release)
+    later = len(machine.journal("--unit=chatty.service"))
+    assert counted + later == machine.metric("watcher_journal_entries_total", job_name="chatty")
+    assert before == gaps(machine)
+
+
+def test_entries_vacuumed_before_they_were_read(machine: Machine) -> None:
+    """They are gone while nobody read: a gap is counted, and a window over it ends inconclusive, never passed."""
+    release = register(machine, "vacuumed")
+    machine.run("systemctl", "stop", *SERVICE)
+    machine.run("systemctl", "start", "vacuumed.service")
+    machine.run("journalctl", "--rotate", "--vacuum-size=1K")
+    machine.run("systemctl", "start", *SERVICE)
+    ready(machine)
+
+    assert 3 == wait_for(machine, release)
+    assert 1 <= gaps(machine)
+    assert "inconclusive" == machine.release(release)["verdict"]
+
+
+@pytest.mark.parametrize("while_it_runs", [True, False])
+def test_journal_that_moves_from_memory_to_disk(machine: Machine, *, while_it_runs: bool) -> None:
+    """Flushed while it is read, or while the daemon is down: the entries are renumbered, and none is counted twice."""
+    machine.run("journalctl", "--relinquish-var")
+    machine.run("systemctl", "start", "flushed.service")
+    assert_counts_equal(machine, "flushed", "flushed.service")
+    if not while_it_runs:
+        machine.run("systemctl", "stop", *SERVICE)
+        machine.run("systemctl", "start", "flushed.service")
+    machine.run("journalctl", "--flush")
+    machine.run("systemctl", "start", "flushed.service")
+    machine.run("systemctl", "start", *SERVICE)
+    ready(machine)
+    machine.run("systemctl", "start", "flushed.service")
+
+    assert assert_counts_equal(machine, "flushed", "flushed.service") >= 9
+
+
+def test_release_after_all_that(machine: Machine) -> None:
+    """The reader still sees a failure."""
+    release = register(machine, "moved")
+    machine.run("systemctl", "start", "moved.service", check=False)
+    assert_rolled_back_once(machine, release)
