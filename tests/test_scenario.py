@@ -119,3 +119,22 @@ def test_the_end_of_the_window_belongs_to_nobody(tmp_path: Path) -> None:
         "expect: {verdict: passed, matches: {gives-up: 2}}\n"
     )
     assert () == played(tmp_path, story).problems
+
+
+def test_what_comes_before_the_release_is_its_past(tmp_path: Path) -> None:
+    """Errors that the job had before are no new ones."""
+    head = HEAD.partition("release:")[0]
+    path = tmp_path / "s.yaml"
+    story = (
+        "release: {window: 10m, settle: 0s, fail_when: [{new_errors: {count: 1}}]}\nreleased: 2d\nentries:\n"
+        "  - {at: 0s, message: 'row 1: giving up', repeat: 47, every: 1h}\n"
+        "  - {at: 49h, message: 'row 7: giving up'}\n"
+    ).replace("49h", "48h1m")
+    path.write_text(f"{head}{story}expect: {{verdict: passed}}\n")
+    read = read_scenario(path, tmp_path / "watcher.yaml")
+    assert read.scenario is not None, read.problems
+    assert () == play(read.scenario).problems
+    path.write_text(f"{head}{story}  - {{at: 2d2m, message: 'disk full, giving up'}}\nexpect: {{verdict: failed}}\n")
+    read = read_scenario(path, tmp_path / "watcher.yaml")
+    assert read.scenario is not None, read.problems
+    assert () == play(read.scenario).problems

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from watcher.config.trust import counted, is_trusted
-from watcher.core.policy import JobPolicy, MatchThreshold, Mode
+from watcher.core.policy import AboveBaseline, JobPolicy, MatchThreshold, Mode, NewErrors, Threshold
 from watcher.core.rule import FieldCondition, Rule, TextCondition, WatchedJob
+from watcher.core.severity import Severity
 
 _SENDERS = {
     "fc2e22bc6ee647b6b90729ab34a250b1": "MESSAGE_ID, from PID 1 or (core dumps) from root",
@@ -56,7 +57,7 @@ def _range(first: int, last: int | None) -> str:
 
 def may_roll_back(rule: Rule, job: WatchedJob, policy: JobPolicy) -> tuple[bool, str]:
     """Whether matches of the rule alone can lead to a rollback of the job without a person, and why or why not."""
-    thresholds = [one for one in policy.release.thresholds if isinstance(one, MatchThreshold) and counted((rule,), one)]
+    thresholds = [one for one in policy.release.thresholds if _counts(rule, one)]
     if not thresholds:
         return False, "no threshold of the job counts it"
     listed = ", ".join(one.label for one in thresholds)
@@ -68,3 +69,12 @@ def may_roll_back(rule: Rule, job: WatchedJob, policy: JobPolicy) -> tuple[bool,
     if job.identifiers and not is_trusted(rule):
         return True, f"by {listed}; anybody can send such an entry with the job's identifier"
     return True, f"by {listed}"
+
+
+def _counts(rule: Rule, threshold: Threshold) -> bool:
+    """Whether an entry on which this rule alone fires counts towards the threshold."""
+    if isinstance(threshold, MatchThreshold):
+        return bool(counted((rule,), threshold))
+    if isinstance(threshold, AboveBaseline):
+        return rule.severity.at_least(threshold.severity)
+    return isinstance(threshold, NewErrors) and rule.severity.at_least(Severity.ERROR)
