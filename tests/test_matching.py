@@ -122,3 +122,18 @@ def test_samples_are_few_and_different() -> None:
     (kind,) = matching.kinds.values()
     assert (2000, 5) == (kind.count, len(kind.samples))
     assert 5 == len({sample.text for sample in kind.samples})
+
+
+def test_lines_that_are_data_are_told_apart_by_what_they_say() -> None:
+    """Their message makes the kind, and so does their level."""
+    lines = [
+        '{"level":"error","msg":"row 7 lost","at":1}',
+        '{"level":"error","msg":"row 8 lost","at":2}',
+        '{"level":"info","msg":"row 8 lost","at":2}',
+        '{"level":"error","msg":"disk full","at":2}',
+    ]
+    matching = on_lines((), *lines)
+    kinds = [(kind.level, kind.template, kind.count) for kind in matching.kinds.values()]
+    level = ("level", "error")
+    expected = [(level, "row <num> lost", 2), (("level", "info"), "row <num> lost", 1), (level, "disk full", 1)]
+    assert expected == kinds

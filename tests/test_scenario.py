@@ -138,3 +138,18 @@ def test_what_comes_before_the_release_is_its_past(tmp_path: Path) -> None:
     read = read_scenario(path, tmp_path / "watcher.yaml")
     assert read.scenario is not None, read.problems
     assert () == play(read.scenario).problems
+
+
+@pytest.mark.parametrize(("message", "verdict"), [("row 99 lost", "passed"), ("disk full", "failed")])
+def test_errors_in_json_are_new_by_what_they_say(tmp_path: Path, message: str, verdict: str) -> None:
+    """Lines of one logger differ in their message alone."""
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "scenario: json\nrules: [{name: errors, fields: {level: error}, severity: error}]\n"
+        "release: {window: 10m, settle: 0s, fail_when: [{new_errors: {count: 1}}]}\nreleased: 2d\nentries:\n"
+        """  - {at: 0s, message: '{"level":"error","msg":"row 1 lost"}', repeat: 47, every: 1h}\n"""
+        f"""  - {{at: 2d1m, message: '{{"level":"error","msg":"{message}"}}'}}\nexpect: {{verdict: {verdict}}}\n"""
+    )
+    read = read_scenario(path, tmp_path / "watcher.yaml")
+    assert read.scenario is not None, read.problems
+    assert () == play(read.scenario).problems

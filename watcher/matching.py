@@ -13,7 +13,7 @@ from typing import Final
 
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
-from watcher.core.fingerprint import fingerprint
+from watcher.core.fingerprint import fingerprint, mask
 from watcher.core.found import Match
 from watcher.core.names import JobName, RuleName
 from watcher.core.rule import Rule, WatchedJob
@@ -24,6 +24,7 @@ from watcher.journal.matcher import Matcher, number_of
 from watcher.journal.memory import MemoryEntry, MemoryReader
 from watcher.journal.reading import Reading
 from watcher.journal.recorded import LINES_UNIT
+from watcher.journal.said import said_in
 from watcher.journal.scan import Scanner
 from watcher.journal.source import Source
 
@@ -53,9 +54,13 @@ class Hits:
 
 @dataclass(slots=True)
 class Kind:
-    """Unmatched entries of one fingerprint: how many, different samples, and the worst PRIORITY seen."""
+    """Unmatched entries of one fingerprint: how many, different samples, and the worst PRIORITY seen.
+
+    Of lines that are data, `level` is the name and value of their level, and `template` is that of their message.
+    """
 
     template: str
+    level: tuple[str, str] | None = None
     count: int = 0
     samples: list[Sample] = field(default_factory=list)
     priority: int | None = None
@@ -113,13 +118,14 @@ class Matching:
 
     def _leave(self, sample: Sample, priority: int | None) -> None:
         self.unmatched += 1
-        known = fingerprint(sample.text)
-        kind = self.kinds.get(known.key)
+        said = said_in(sample.text.encode("utf-8", "replace"))
+        key = f"{fingerprint(said.text).key} {'' if said.level is None else said.level[1]}"
+        kind = self.kinds.get(key)
         if kind is None:
             if len(self.kinds) >= MOST_KINDS:
                 self.other_kinds += 1
                 return
-            kind = self.kinds[known.key] = Kind(known.template)
+            kind = self.kinds[key] = Kind(mask(said.text if said.message is None else said.message), said.level)
         kind.count += 1
         if priority is not None:
             kind.priority = priority if kind.priority is None else min(kind.priority, priority)

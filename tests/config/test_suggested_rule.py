@@ -62,6 +62,26 @@ def test_the_nearest_healthy_line_is_a_near_miss() -> None:
     assert "no_match: ['parcel 7 sorted']" in rule.yaml
 
 
+@pytest.mark.parametrize(
+    ("level", "line", "fields"),
+    [
+        (("level", "error"), '{"level":"error","msg":"row 7 lost"}', "fields: {level: error}"),
+        (("@l", "Error"), '{"@l":"Error","@m":"row 7 lost"}', "fields: {'@l': Error}"),
+        (("level", "50"), '{"level":50,"msg":"row 7 lost"}', "fields: {level: '50'}"),
+        (("log.level", "null"), '{"log.level":"null","message":"row 7 lost"}', "fields: {log.level: 'null'}"),
+    ],
+)
+def test_a_line_that_is_data_is_asked_for_its_field(level: tuple[str, str], line: str, fields: str) -> None:
+    """The message's pattern stands anywhere in the line, and the level is asked as a field."""
+    rule = suggest_rule("row <num> lost", [line], Severity.ERROR, taken=(), level=level)
+    assert rule is not None
+    assert r"row \d+ lost" == rule.match
+    assert fields in rule.yaml
+    pack, problems = read_pack(parse_document(as_pack("x", "y", [rule]).encode(), file="x"))
+    assert () == problems
+    assert pack is not None
+
+
 def no_fields(_: str) -> None:
     """A line has none."""
 

@@ -161,7 +161,7 @@ def _ranked(
     Those that look bad come first, the most frequent of them before the others; of the rest the rare ones do: what a
     healthy program says again and again is not what one looks for.
     """
-    judged = [(kind, guessed_severity(kind.samples[0].text, kind.priority)) for kind in matching.kinds.values()]
+    judged = [(kind, _guessed(kind)) for kind in matching.kinds.values()]
     order = {severity: rank for rank, severity in enumerate(Severity)}
     judged.sort(key=lambda one: (order[one[1]], one[0].count if one[1] is Severity.INFO else -one[0].count))
     ranked: list[tuple[tuple[Kind, Severity], SuggestedRule | None]] = []
@@ -170,11 +170,17 @@ def _ranked(
             ::-1
         ]
         texts = [sample.text for sample in kind.samples]
-        rule = suggest_rule(kind.template, texts, severity, taken=taken, others=others[:_OTHERS])
+        rule = suggest_rule(kind.template, texts, severity, taken=taken, others=others[:_OTHERS], level=kind.level)
         if rule is not None:
             taken = taken | {rule.name}
         ranked.append(((kind, severity), rule))
     return ranked
+
+
+def _guessed(kind: Kind) -> Severity:
+    """By the words of a line; of a line that is data by those of its level and message alone."""
+    text = kind.samples[0].text if kind.level is None else f"{kind.level[1]} {kind.template}"
+    return guessed_severity(text, kind.priority)
 
 
 _OTHERS = 50
@@ -213,6 +219,7 @@ def _report(
         report["kinds"] = [
             {
                 "template": kind.template,
+                "level": None if kind.level is None else kind.level[1],
                 "count": kind.count,
                 "looks_like": severity,
                 "priority": kind.priority,
@@ -264,7 +271,7 @@ def _unmatched_in_words(
         "What no rule knows, by kind; to watch for one, put its rule under `rules:` and mend name and severity:",
     ]
     for (kind, _), rule in kinds:
-        lines += ["", f"# {kind.count} x {shown(kind.template, limit=_TEMPLATE)}"]
+        lines += ["", f"# {kind.count} x {shown(_titled(kind), limit=_TEMPLATE)}"]
         if has_times:
             lines.append(f"# first {(shown_instant(kind.samples[0].at) or '')[:19]}Z")
         lines += ["# too little in common for a rule"] if rule is None else list(_safe_yaml(rule))
@@ -275,6 +282,10 @@ def _unmatched_in_words(
             f"# {left}{'+' if matching.other_kinds else ''} more kind{'' if left == 1 else 's'}: --limit shows more",
         ]
     return lines
+
+
+def _titled(kind: Kind) -> str:
+    return kind.template if kind.level is None else f"{kind.level[0]} {kind.level[1]}: {kind.template}"
 
 
 def _safe_yaml(rule: SuggestedRule) -> Iterator[str]:

@@ -36,21 +36,27 @@ class SuggestedRule:
 
 
 def suggest_rule(
-    template: str, samples: Sequence[str], severity: Severity, *, taken: Collection[str], others: Sequence[str] = ()
+    template: str,
+    samples: Sequence[str],
+    severity: Severity,
+    *,
+    taken: Collection[str],
+    others: Sequence[str] = (),
+    level: tuple[str, str] | None = None,
 ) -> SuggestedRule | None:
     """A rule for the samples, None when they have too little in common; `taken` are names that it can't have.
 
+    With `level`, a field and its value, the samples are data, and `template` is that of their message alone.
     `others` are lines that it need not match; the nearest one that it doesn't stands in its tests as a near miss.
     """
-    match = _pattern(template, samples)
+    match = _pattern(template, samples, inside=level is not None)
     if match is None:
         return None
     name = _name(template, taken)
-    near = _near_miss(match, samples[0], others)
-    yaml = _as_yaml(name, match, severity, samples[0], near)
-    if not _loads(yaml):
-        yaml = _as_yaml(name, match, severity, None, None)  # a sample that a file can't carry
-    if not _loads(yaml):
+    head = _head(name, match, severity, level)
+    whole = head + _tests(samples[0], _near_miss(match, samples[0], others))
+    yaml = next((one for one in (whole, head) if _loads(one)), None)  # a file can't carry every sample
+    if yaml is None:
         return None
     return SuggestedRule(name=name, match=match, severity=severity, yaml=yaml)
 
@@ -73,12 +79,20 @@ def as_pack(name: str, description: str, rules: Sequence[SuggestedRule]) -> str:
     return head + "\n".join(_indented(rule.yaml) for rule in rules)
 
 
-def _as_yaml(name: str, match: str, severity: Severity, sample: str | None, near: str | None) -> str:
-    lines = [f"- name: {name}", f"  match: {yaml_text(match)}", f"  severity: {severity}"]
-    if sample is not None:
-        lines += ["  tests:", f"    match: [{yaml_text(sample[:_LONGEST_SAMPLE])}]"]
-        lines += [] if near is None else [f"    no_match: [{yaml_text(near[:_LONGEST_SAMPLE])}]"]
-    return "\n".join(lines) + "\n"
+def _head(name: str, match: str, severity: Severity, level: tuple[str, str] | None) -> str:
+    fields = "" if level is None else f"  fields: {{{_word(level[0])}: {_word(level[1])}}}\n"
+    return f"- name: {name}\n{fields}  match: {yaml_text(match)}\n  severity: {severity}\n"
+
+
+def _tests(sample: str, near: str | None) -> str:
+    missed = "" if near is None else f"    no_match: [{yaml_text(near[:_LONGEST_SAMPLE])}]\n"
+    return f"  tests:\n    match: [{yaml_text(sample[:_LONGEST_SAMPLE])}]\n{missed}"
+
+
+def _word(text: str) -> str:
+    """The text in quotes, unless it is a word that YAML takes for nothing else."""
+    is_plain = text.isascii() and text.replace(".", "").isalpha() and text[0].isalpha() and text != "null"
+    return text if is_plain else yaml_text(text)
 
 
 def _indented(yaml: str) -> str:
@@ -88,12 +102,12 @@ def _indented(yaml: str) -> str:
 # -------------------------------------------------------------------------------------------------- the pattern
 
 
-def _pattern(template: str, samples: Sequence[str]) -> str | None:
+def _pattern(template: str, samples: Sequence[str], *, inside: bool) -> str | None:
     pieces = _pieces(template.partition(" … ")[0])
     while pieces and (pieces[0].mask or not pieces[0].text.strip()):
         pieces = pieces[1:]
     indented = any(sample[:1].isspace() for sample in samples)
-    anchor = "" if _opens_with_mask(template) else r"^\s*" if indented else "^"
+    anchor = "" if inside or _opens_with_mask(template) else r"^\s*" if indented else "^"
     pieces = _cut(pieces)
     while pieces and (pieces[-1].mask or not pieces[-1].text.strip()):
         pieces = pieces[:-1]

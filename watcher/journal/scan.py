@@ -23,6 +23,7 @@ from watcher.journal.matcher import KERNEL_MISSED, LONGEST_TEXT, SUPPRESSED, Mat
 from watcher.journal.patterns import PatternError, readable
 from watcher.journal.places import Place, Places
 from watcher.journal.runs import CountedRuns
+from watcher.journal.said import said_in
 from watcher.journal.source import HEARTBEAT
 
 __all__ = ["JournalReader", "PatternError", "Scanner", "Tally"]
@@ -259,7 +260,7 @@ class Scanner:
             self._note_kind(job, judged, at, matched=bool(rules))
 
     def _note_kind(self, job: CountedJob, judged: _Judged, at: Usec, *, matched: bool) -> None:
-        kind = fingerprint(judged.text.decode()).key
+        kind = fingerprint(said_in(judged.text).text).key
         self._found.append(ErrorSeen(job=job.name, at=at, cursor=judged.cursor, kind=kind, matched=matched))
 
     def _keep_carry(self) -> None:
