@@ -113,3 +113,25 @@ def test_a_silent_job_leaves_open_whether_the_rollback_helped(here: Path, journa
         release = _undone(daemon, journal)
         assert None is _verified(daemon, release)["helped"]
         assert "nothing can be said about whether the rollback helped" in daemon.cli("release", "note", release).stdout
+
+
+def test_observing_tells_what_would_have_been_done_and_how_often_people_agree(here: Path, journal: LiveWriter) -> None:
+    """Nothing runs; the record has the proposal and the answer, status and metric count it, also after a kill."""
+    with DaemonProcess(here, job(here, mode="observe")) as daemon:
+        release = daemon.start_release()
+        say(journal, *["rows, giving up"] * 3)
+        assert 2 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        shown = daemon.show(release)
+        assert ("queued", "none") == (shown["proposal"]["state"], shown["rollback"]["state"])
+        note = daemon.cli("release", "note", release).stdout
+        assert "In mode rollback the daemon would have run the rollback at once" in note
+        assert f"`watcher release fail {release} --reason TEXT` says yes" in note
+        assert 0 == daemon.cli("release", "fail", release, "--reason", "it lost rows").returncode
+        assert (True, "fail") == tuple(daemon.show(release)["opinion"][key] for key in ("agrees", "judgement"))
+        daemon.kill()
+        daemon.start()
+        daemon.wait_ready()
+        assert "1 of 1" in daemon.cli("status").stdout
+        assert 1 == daemon.metrics()["watcher_release_opinions_total", "agreed", "import"]
+        assert "it lost rows" in daemon.cli("release", "note", release).stdout
+        assert not (here / "rolled-back").exists()

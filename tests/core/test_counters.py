@@ -48,5 +48,6 @@ def test_the_names_are_the_contracts() -> None:
         "watcher_release_verdicts_total",
         "watcher_rollbacks_total",
         "watcher_rollback_failures_total",
+        "watcher_release_opinions_total",
         "watcher_rollback_verifications_total",
     } == names

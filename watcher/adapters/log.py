@@ -106,6 +106,8 @@ def _subject(transition: Transition) -> str:
             return "release is"
         case TransitionKind.ROLLBACK:
             return "rollback is"
+        case TransitionKind.OPINION:
+            return "about the verdict a person has"
         case TransitionKind.VERIFICATION:
             return "the rollback"
         case TransitionKind.WINDOW:

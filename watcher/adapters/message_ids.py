@@ -34,10 +34,13 @@ VERIFICATIONS: Mapping[str, str] = {
     HELPED[False]: "482b703d034e49beaca29b125025b588",
     HELPED[None]: "cb5b04c99a864c2490b0ff1345dbf908",
 }
+OPINION = "5bea00018f37481e93f5c92e8cc9cd68"
 WINDOW = "00a147e1c59746618e323da2d45fe428"
 PAUSED, RESUMED = "0067bcfbe05a4b2790e644855962cec9", "6aa544ccdf354b538fe5f554f93425bf"
 HEARTBEAT = "2f0ea0f9d1b44a6cae0f5e6a8a0f7c11"
-ALL = frozenset({*PHASES.values(), *ROLLBACKS.values(), *VERIFICATIONS.values(), WINDOW, PAUSED, RESUMED, HEARTBEAT})
+ALL = frozenset(
+    {*PHASES.values(), *ROLLBACKS.values(), *VERIFICATIONS.values(), OPINION, WINDOW, PAUSED, RESUMED, HEARTBEAT}
+)
 
 
 def message_id(transition: Transition) -> str:
@@ -49,6 +52,8 @@ def message_id(transition: Transition) -> str:
             return ROLLBACKS[transition.after]
         case TransitionKind.VERIFICATION:
             return VERIFICATIONS[transition.after]
+        case TransitionKind.OPINION:
+            return OPINION
         case TransitionKind.WINDOW:
             return WINDOW
         case TransitionKind.PAUSE:

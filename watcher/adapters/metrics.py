@@ -31,6 +31,7 @@ _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     counters.RESTARTS: ("Times that the process that reads the journal was replaced.", ("reason",)),
     counters.VERDICTS: ("Verdicts on releases of the job.", ("job_name", "verdict")),
     counters.ROLLBACKS: ("Rollback commands of the job that were started.", ("job_name",)),
+    counters.OPINIONS: ("Verdicts with which a person agreed or did not.", ("job_name", "agreement")),
     counters.VERIFICATIONS: ("Rollbacks of the job by what became of it afterwards.", ("job_name", "helped")),
     counters.ROLLBACK_FAILURES: ("Rollbacks of the job that failed or whose end is unknown.", ("job_name",)),
 }

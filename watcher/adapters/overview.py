@@ -83,6 +83,10 @@ def _shown_job(state: State, policy: JobPolicy, now: Usec, *, for_deployers: boo
             rule: state.counters.get((counters.MATCHES, policy.name, rule, severity), 0)
             for rule, severity in policy.rules.items()
         },
+        "opinions": {
+            agreement: state.counters.get((counters.OPINIONS, policy.name, agreement), 0)
+            for agreement in counters.AGREEMENTS
+        },
         "last_release": last,
         "phase": None if last is None or last not in state.releases else state.releases[last].phase,
     }

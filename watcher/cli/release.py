@@ -39,8 +39,8 @@ Exit codes: 0 passed, 1 failed and rolled back, 2 failed and a person must act, 
 4 superseded or cancelled, 124 the wait timed out. A restart of the daemon does not end the wait.
 """
 _DECISIONS = {
-    "pass": "end the window: the release is good",
-    "fail": "end the window: the release is bad; its rollback follows as the mode says",
+    "pass": "end the window: the release is good; after its end: the verdict was right, or was not",
+    "fail": "end the window: the release is bad, and its rollback follows as the mode says; after its end: as `pass`",
     "extend": "make the window longer",
     "cancel": "stop judging the release, or drop its held rollback",
     "rollback": "roll back now, also where it is held",

@@ -81,6 +81,7 @@ def details(release: Mapping[str, Any], output: Output) -> list[str]:
     facts += [
         ("gap", f"{words(gap['reason'])}, {words(gap['since'])} to {words(gap['until'])}") for gap in _gaps(release)
     ]
+    facts += _ladder(release)
     facts += _errand("backup", release["backup"]) + _errand("rollback check", release["check"])
     return [headline(release, output), *(f"  {line}" for line in columns([*facts, *_rollback(release["rollback"])]))]
 
@@ -93,6 +94,18 @@ def _gaps(release: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 def _threshold(one: Mapping[str, Any]) -> str:
     now = f"{one['now']} now, " if "now" in one else ""
     return f"{words(one['threshold'])}: {now}at most {one['count']} of {one['limit']}"
+
+
+def _ladder(release: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What mode rollback would have done, and what a person thought of the verdict."""
+    proposal, opinion, facts = release["proposal"], release["opinion"], []
+    if proposal is not None and release["mode"] != "rollback":
+        done = "run the rollback" if proposal["state"] == "queued" else "hold the rollback"
+        facts.append(("in mode rollback", f"{done}: {words(proposal['reason'])}"))
+    if opinion is not None:
+        view = {True: "agreed", False: "disagreed", None: "decided"}[opinion["agrees"]]
+        facts.append((view, f"{words(opinion['author'])} ({words(opinion['judgement'])}): {words(opinion['reason'])}"))
+    return facts
 
 
 def _errand(name: str, done: Mapping[str, Any] | None) -> list[tuple[str, str]]:

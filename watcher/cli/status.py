@@ -68,10 +68,16 @@ def _journal(journal: Mapping[str, Any]) -> str:
     return f"journal: {words(journal['source'])}, {read}, gaps: {gaps or 'none'}"
 
 
+def _agreement(opinions: Mapping[str, int]) -> str:
+    """Of how many verdicts that people judged they found so many right."""
+    every = sum(opinions.values())
+    return f"{opinions['agreed']} of {every}" if every else "-"
+
+
 def _jobs(jobs: Mapping[str, Any], output: Output) -> list[list[str]]:
-    rows = [["JOB", "MODE", "WINDOW", "ENTRIES", "MATCHES", "LAST RELEASE", "PHASE"]]
+    rows = [["JOB", "MODE", "WINDOW", "ENTRIES", "MATCHES", "AGREED", "LAST RELEASE", "PHASE"]]
     for name, job in sorted(jobs.items()):
-        counts = (str(job["entries"]), str(sum(job["matches"].values())))
+        counts = (str(job["entries"]), str(sum(job["matches"].values())), _agreement(job["opinions"]))
         phase = output.coloured(job["phase"]) if job["phase"] else "-"
         paused = f" ({output.coloured('paused')})" if job["paused"] else ""
         rows.append(

@@ -6,6 +6,7 @@ plain word.
 
 from __future__ import annotations
 
+from watcher.core.policy import Mode
 from watcher.core.reason import ReasonCode
 from watcher.core.release import Phase, Release, RollbackState
 from watcher.core.verdict import say
@@ -66,6 +67,33 @@ def helped_in_words(release: Release) -> str:
     if release.rollback.helped:
         return f"the rollback helped ({why})"
     return f"the rollback did NOT help ({why}): it may not have been the release"
+
+
+def ladder_in_words(release: Release) -> str:
+    """What mode rollback would have done where a lesser mode stood, and what a person thought; "" where neither is.
+
+    It may hold a person's words: hostile text.
+    """
+    proposal, opinion = release.proposal, release.opinion
+    parts = []
+    if proposal is not None and release.mode is not Mode.ROLLBACK:
+        done = "run the rollback at once" if proposal.state is RollbackState.QUEUED else "left the rollback to a person"
+        parts.append(f"In mode rollback the daemon would have {done}: {say(proposal.reason)}.")
+    if opinion is not None:
+        view = {True: "agreed with the verdict", False: "did not agree with the verdict", None: "decided"}
+        parts.append(f"{opinion.author} {view[opinion.agrees]} ({opinion.judgement}): {opinion.reason}.")
+    return " ".join(parts)
+
+
+def question(release: Release) -> str:
+    """Whether the verdict was right, asked in Markdown with two answers to paste; "" where nobody has to be asked."""
+    if release.mode is Mode.ROLLBACK or release.opinion is not None or not release.is_judged_by_us:
+        return ""
+    answers = {Phase.FAILED: ("fail", "pass"), Phase.PASSED: ("pass", "fail")}.get(release.phase)
+    if answers is None:
+        return ""
+    yes, no = (_verb(release, one) for one in answers)
+    return f"Was the verdict right? {yes} says yes, {no} says no; `watcher status` counts both."
 
 
 def next_step(release: Release) -> str:

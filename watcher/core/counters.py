@@ -20,6 +20,7 @@ RESTARTS = "watcher_journal_reader_restarts_total"
 VERDICTS = "watcher_release_verdicts_total"
 ROLLBACKS = "watcher_rollbacks_total"
 ROLLBACK_FAILURES = "watcher_rollback_failures_total"
+OPINIONS = "watcher_release_opinions_total"
 VERIFICATIONS = "watcher_rollback_verifications_total"
 ROLLBACK_DURATION = "watcher_rollback_duration_seconds"
 DETECTION_LATENCY = "watcher_detection_latency_seconds"
@@ -30,6 +31,9 @@ were new settings, or a commit failed."""
 
 HELPED = ("helped", "did-not-help", "unknown")
 """What became of the job after its rollback."""
+
+AGREEMENTS = ("agreed", "disagreed")
+"""What a person thought of a verdict."""
 
 DURATION_BUCKETS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 LATENCY_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0)
@@ -49,5 +53,6 @@ def zeroes(policies: Iterable[JobPolicy]) -> dict[tuple[str, ...], int]:
         series |= {(MATCHES, policy.name, rule, severity): 0 for rule, severity in policy.rules.items()}
         series |= {(VERDICTS, policy.name, verdict): 0 for verdict in Verdict}
         series |= {(ROLLBACKS, policy.name): 0, (ROLLBACK_FAILURES, policy.name): 0}
+        series |= {(OPINIONS, policy.name, agreement): 0 for agreement in AGREEMENTS}
         series |= {(VERIFICATIONS, policy.name, outcome): 0 for outcome in HELPED}
     return series

@@ -206,6 +206,7 @@ class TransitionKind(StrEnum):
     ROLLBACK = "rollback"
     WINDOW = "window"
     VERIFICATION = "verification"
+    OPINION = "opinion"
     PAUSE = "pause"
 
 

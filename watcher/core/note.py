@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from watcher.core.aftermath import helped_in_words, next_step, outcome, rollback_in_words
+from watcher.core.aftermath import helped_in_words, ladder_in_words, next_step, outcome, question, rollback_in_words
 from watcher.core.background import baseline_lines, kind_lines, leftover_lines
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec, format_duration
@@ -101,6 +101,11 @@ def _head(release: Release) -> Iterator[str]:
     step = next_step(release)
     if step:
         yield f"**Next:** {step}"
+    ladder = ladder_in_words(release)
+    if ladder:
+        yield prose(ladder, limit=_WORDS)
+    if question(release):
+        yield question(release)
     note = release.request.rollback_note
     if step and note:
         yield f"The releaser's note on rolling back: {prose(note, limit=_WORDS)}"

@@ -21,6 +21,7 @@ from watcher.core.messages import (
     TransitionKind,
 )
 from watcher.core.names import JobName
+from watcher.core.opinions import note_opinion
 from watcher.core.reason import Reason, ReasonCode
 from watcher.core.registration import unknown_release
 from watcher.core.release import Phase, Release, Rollback, RollbackState
@@ -41,7 +42,7 @@ def judge(draft: Draft, event: PersonDecided) -> Answer:
     reason = Reason(code=ReasonCode.PERSON, what=event.reason)
     match event.judgement:
         case Judgement.PASS:
-            return _end(draft, event, release, Phase.PASSED, reason)
+            return _pass(draft, event, release, reason)
         case Judgement.CANCEL:
             return _cancel(draft, event, release, reason)
         case Judgement.EXTEND:
@@ -78,23 +79,29 @@ def resume(draft: Draft, event: ResumeRequested) -> Answer:
     return Accepted(None)
 
 
-def _end(draft: Draft, event: PersonDecided, release: Release, phase: Phase, reason: Reason) -> Answer:
-    if release.phase is phase:
-        return Accepted(release)
-    if release.phase is not Phase.WATCHING:
-        return _wrong(release, event.judgement)
-    return Accepted(change_phase(draft, release, phase, at=event.at, reasons=(reason,), author=event.author))
+def _pass(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:
+    """End the window; after it, say that the release is good: a rollback that is held is dropped then."""
+    if release.phase is Phase.WATCHING:
+        return Accepted(change_phase(draft, release, Phase.PASSED, at=event.at, reasons=(reason,), author=event.author))
+    if not release.is_judged_by_us:
+        return Accepted(release) if release.phase is Phase.PASSED else _wrong(release, event.judgement)
+    noted = note_opinion(draft, release, event)
+    return Accepted(_drop(draft, noted, reason, event.author) if noted.rollback.state is RollbackState.HELD else noted)
 
 
 def _cancel(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:
     if release.rollback.state is RollbackState.HELD:
-        dropped = Rollback(reason=reason, queued_at=release.rollback.queued_at)
-        return Accepted(change_rollback(draft, release, dropped, author=event.author))
+        return Accepted(_drop(draft, note_opinion(draft, release, event), reason, event.author))
     if release.phase is Phase.CANCELLED:
         return Accepted(release)
     if release.phase not in OPEN_PHASES:
         return _wrong(release, event.judgement)
     return Accepted(change_phase(draft, release, Phase.CANCELLED, at=event.at, reasons=(reason,), author=event.author))
+
+
+def _drop(draft: Draft, release: Release, reason: Reason, author: str) -> Release:
+    dropped = Rollback(reason=reason, queued_at=release.rollback.queued_at)
+    return change_rollback(draft, release, dropped, author=author)
 
 
 def _extend(draft: Draft, event: PersonDecided, release: Release) -> Answer:
@@ -121,11 +128,12 @@ def _extend(draft: Draft, event: PersonDecided, release: Release) -> Answer:
 
 
 def _fail(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:
-    if release.phase is Phase.FAILED:
-        return Accepted(release)
-    if release.phase is not Phase.WATCHING:
-        return _wrong(release, event.judgement)
-    return Accepted(fail(draft, release, at=event.at, reasons=(reason,), author=event.author))
+    """End the window; after it, say that the release is bad: what is done about it is another decision."""
+    if release.phase is Phase.WATCHING:
+        return Accepted(fail(draft, release, at=event.at, reasons=(reason,), author=event.author))
+    if release.is_judged_by_us:
+        return Accepted(note_opinion(draft, release, event))
+    return Accepted(release) if release.phase is Phase.FAILED else _wrong(release, event.judgement)
 
 
 def _roll_back(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:
@@ -154,7 +162,7 @@ def _roll_back(draft: Draft, event: PersonDecided, release: Release, reason: Rea
         return _wrong(release, event.judgement)
     if release.phase is Phase.WATCHING:
         release = change_phase(draft, release, Phase.FAILED, at=event.at, reasons=(reason,), author=event.author)
-    return Accepted(queue(draft, release, reason, author=event.author))
+    return Accepted(queue(draft, note_opinion(draft, release, event), reason, author=event.author))
 
 
 def _wrong(release: Release, judgement: Judgement) -> Refused:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from watcher.core.duration import Usec
 from watcher.core.names import JobName, ReleaseId
 from watcher.core.policy import JobPolicy, Mode
-from watcher.core.reason import Reason
+from watcher.core.reason import Reason, ReasonCode
 from watcher.core.trial import Trial
 
 
@@ -66,6 +66,20 @@ class Verification:
     trial: Trial
     ended_at: Usec | None = None
     reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opinion:
+    """What a person decided about a release that had its verdict; `judgement` is the verb (`core/messages.Judgement`).
+
+    `agrees`: whether the person would have done what the daemon did or proposed; None where it had proposed nothing.
+    """
+
+    judgement: str
+    agrees: bool | None
+    reason: str
+    author: str
+    at: Usec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,11 +169,17 @@ class Release:
     follows: ReleaseId | None = None
     proposal: Proposal | None = None
     verification: Verification | None = None
+    opinion: Opinion | None = None
 
     @property
     def job(self) -> JobName:
         """The job that was released."""
         return self.request.job
+
+    @property
+    def is_judged_by_us(self) -> bool:
+        """Whether the verdict is the daemon's own, not a person's."""
+        return self.verdict is not None and not any(one.code is ReasonCode.PERSON for one in self.reasons)
 
     @property
     def is_verifying(self) -> bool:

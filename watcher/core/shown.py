@@ -13,7 +13,7 @@ from typing import Any
 from watcher.core.baseline import Baseline
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec, format_duration
-from watcher.core.release import CommandResult, Release, Verification
+from watcher.core.release import CommandResult, Opinion, Proposal, Release, Verification
 from watcher.core.standing import Standing
 from watcher.core.thresholds import standing
 from watcher.core.verdict import say
@@ -70,6 +70,8 @@ def shown_release(release: Release) -> dict[str, Any]:
             "matches_after": release.matches_after,
         },
         "rollback": _shown_rollback(release),
+        "proposal": None if release.proposal is None else _shown_proposal(release.proposal),
+        "opinion": None if release.opinion is None else _shown_opinion(release.opinion),
     }
 
 
@@ -153,6 +155,21 @@ def _shown_rollback(release: Release) -> dict[str, Any]:
         "verification": None if release.verification is None else _shown_verification(release.verification),
         "detail": rollback.detail,
         "output": rollback.output,
+    }
+
+
+def _shown_proposal(proposal: Proposal) -> dict[str, Any]:
+    """What mode rollback makes of the failure: `queued` or `held`."""
+    return {"state": proposal.state, "reason": say(proposal.reason), "reason_code": proposal.reason.code}
+
+
+def _shown_opinion(opinion: Opinion) -> dict[str, Any]:
+    return {
+        "judgement": opinion.judgement,
+        "agrees": opinion.agrees,
+        "reason": opinion.reason,
+        "author": opinion.author,
+        "at": shown_instant(opinion.at),
     }
 
 
