@@ -93,6 +93,14 @@ def test_jobs_without_a_daemon_come_from_the_configuration(tmp_path: Path) -> No
     assert ["import"] == offered("bash", tmp_path, *here, "replay", "--job", "")
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_packs_and_rules(shell: str, tmp_path: Path) -> None:
+    """Every pack that there is, and every rule: by its name alone where only one has it."""
+    here = ("--config", str(CHECKOUT / "deploy/examples/watcher.yaml"))
+    assert ["python"] == offered(shell, tmp_path, *here, "rules", "list", "--pack", "pyth")
+    assert ["half-imported"] == offered(shell, tmp_path, *here, "rules", "explain", "half-i")
+
+
 @NEEDED["bash"]
 def test_nothing_that_was_typed_is_run(tmp_path: Path) -> None:
     """A word that looks like a substitution is compared, not evaluated."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 
 from watcher.config.catalog import Catalog, read_catalog
 from watcher.paths import CONFIG
@@ -15,3 +16,14 @@ def catalog_of(args: argparse.Namespace, *, every_pack: bool = False) -> Catalog
     """
     optional = args.config == CONFIG
     return read_catalog(args.config, optional=optional, job=args.job, packs=args.packs, every_pack=every_pack)
+
+
+def every_name(args: argparse.Namespace, things: str) -> Iterable[str]:
+    """The names of all packs, or of all rules (`things`), that there are. Raises ConfigError."""
+    catalog = read_catalog(args.config, optional=args.config == CONFIG, every_pack=True)
+    if things == "packs":
+        return sorted(pack.name for pack in catalog.packs)
+    names = [str(one.rule.name) for one in catalog.rules]
+    return sorted(
+        {name if names.count(name) == 1 else one.full_name for name, one in zip(names, catalog.rules, strict=True)}
+    )

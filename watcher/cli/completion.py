@@ -18,10 +18,10 @@ _EXAMPLES = """examples:
   watcher completion zsh > ~/.zfunc/_watcher                             with ~/.zfunc in fpath
   watcher completion fish > ~/.config/fish/completions/watcher.fish
 
-Verbs and options are in the script; jobs, releases and units are asked for when they are needed.
+Verbs and options are in the script; jobs, releases, units, packs and rules are asked for when they are needed.
 """
 SHELLS = ("bash", "zsh", "fish")
-_NAMES = ("jobs", "releases", "units")
+_NAMES = ("jobs", "releases", "units", "packs", "rules")
 _RELEASES = 100
 
 
@@ -64,6 +64,10 @@ def _names(args: argparse.Namespace) -> Iterable[str]:
         from watcher.adapters.systemd import loaded_services  # noqa: PLC0415 - starts a process: slow to load
 
         return loaded_services()
+    if args.names in ("packs", "rules"):
+        from watcher.cli.choosing import every_name  # noqa: PLC0415 - slow to load
+
+        return every_name(args, args.names)
     try:
         return sorted(client_of(args).read("/api/v1/status").json["jobs"])
     except WatcherError:  # no daemon, or not for this user: the configuration knows them as well

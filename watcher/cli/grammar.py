@@ -21,6 +21,8 @@ class Kind(StrEnum):
     JOBS = "jobs"
     RELEASES = "releases"
     UNITS = "units"
+    PACKS = "packs"
+    RULES = "rules"
     FILES = "files"
     FOLDERS = "folders"
     COMMAND = "command"
@@ -31,6 +33,8 @@ _KINDS = {
     "JOB": Kind.JOBS,
     "ID": Kind.RELEASES,
     "UNIT": Kind.UNITS,
+    "PACK": Kind.PACKS,
+    "RULE": Kind.RULES,
     "FILE": Kind.FILES,
     "PATH": Kind.FILES,
     "DIR": Kind.FOLDERS,

@@ -61,7 +61,7 @@ def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
     listing.add_argument("--all", action="store_true", help="every pack, also those that no job uses")
     listing.set_defaults(run=_later("rules_list", "run"))
     explain = _parser(verbs, common, "explain", "everything about one rule", _EXPLAIN)
-    explain.add_argument("name", metavar="NAME", help="a rule, or PACK/RULE, or JOB/RULE for a job's own")
+    explain.add_argument("name", metavar="RULE", help="its name, or PACK/RULE, or JOB/RULE for a job's own")
     _add_choice(explain)
     explain.set_defaults(run=_later("rules_explain", "run"))
     _add_match(_parser(verbs, common, "match", "which rules match these lines or journal entries", _MATCH))

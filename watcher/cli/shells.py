@@ -101,7 +101,7 @@ _watcher() {
     fi
     case $${kind[0]-} in
         words) names=("$${kind[@]:1}") ;;
-        jobs | releases | units)
+        jobs | releases | units | packs | rules)
             while IFS= read -r name; do
                 names+=("$$name")
             done < <("$$1" completion --names "$${kind[0]}" "$${reach[@]}" 2>/dev/null)
@@ -155,7 +155,7 @@ _watcher() {
     fi
     case $${kind[1]-} in
         words) compadd -- "$${(@)kind[2,-1]}" ;;
-        jobs | releases | units)
+        jobs | releases | units | packs | rules)
             found=("$${(@f)$$("$$words[1]" completion --names "$$kind[1]" "$${reach[@]}" 2>/dev/null)}")
             compadd -- "$${(@)found:#}"
             ;;
@@ -246,7 +246,7 @@ def _fish_offered(kind: Kind, words: tuple[str, ...]) -> str:
     match kind:
         case Kind.WORDS:
             return f" -a {_fish_quoted(' '.join(words))}"
-        case Kind.JOBS | Kind.RELEASES | Kind.UNITS:
+        case Kind.JOBS | Kind.RELEASES | Kind.UNITS | Kind.PACKS | Kind.RULES:
             return f" -a '(__watcher_names {kind})'"
         case Kind.FILES:
             return " -F"
