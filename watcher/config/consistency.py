@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from watcher.config.build import build_threshold
+from watcher.config.build import build_threshold, build_thresholds
 from watcher.config.findings import validated
 from watcher.config.job_sections import FailWhenSection, ReleaseSection
 from watcher.config.leaves import WrongError, span
@@ -18,7 +18,7 @@ from watcher.config.packs import Shelf
 from watcher.config.problem import Place, Problem, Weight, quoted, render_path
 from watcher.config.ruleset import RuleEntry, duplicates, repeated
 from watcher.config.suggest import did_you_mean
-from watcher.config.trust import counted, open_rules
+from watcher.config.trust import counted, is_open, open_rules
 from watcher.core.duration import Usec, format_duration
 from watcher.core.policy import MatchThreshold, Mode
 from watcher.core.rule import Rule
@@ -56,6 +56,7 @@ def check_job(job: JobKeys, shelf: Shelf) -> Iterator[Problem]:
     release = job.node.at("release")
     if isinstance(release, MappingNode):
         yield from _check_mode(job, release)
+        yield from _check_past(job, release)
         yield from _check_spans(job, release)
         yield from _check_thresholds(job, release)
         yield from _check_unused(job, release)
@@ -112,6 +113,29 @@ def _check_senders(job: JobKeys, release: MappingNode) -> Iterator[Problem]:
             hint=hint,
             weight=Weight.WARNING if has_units else Weight.ERROR,
         )
+
+
+def _check_past(job: JobKeys, release: MappingNode) -> Iterator[Problem]:
+    """Conditions on the past: none twice, and no rollback on what anybody can send."""
+    labels: dict[str, int] = {}
+    identified = _has_items(job.node.at("identifiers"))
+    mode = release.at("mode")
+    may_roll_back = isinstance(mode, ScalarNode) and mode.text == Mode.ROLLBACK
+    for index, item in enumerate(_items(release.at("fail_when"))):
+        section = validated(FailWhenSection, item)[0] if isinstance(item, MappingNode) else None
+        for threshold in () if section is None or section.matches is not None else build_thresholds([section]):
+            path = job.path("release", "fail_when", index)
+            first = labels.setdefault(threshold.label, index)
+            if first != index:
+                yield _wrong(item.place, path, f"is the same as fail_when[{first}]: {quoted(threshold.label)}")
+            if identified and may_roll_back and is_open(_rules(job), threshold):
+                yield Problem(
+                    place=item.place,
+                    path=path,
+                    message="anybody can send what this counts by identifier",
+                    hint="name the job's units instead of identifiers, or use mode ask",
+                    weight=Weight.WARNING if _has_items(job.node.at("units")) else Weight.ERROR,
+                )
 
 
 def _check_spans(job: JobKeys, release: MappingNode) -> Iterator[Problem]:
