@@ -14,7 +14,7 @@ from watcher.core.baseline import Baseline, ErrorMinutes
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MINUTE, SECOND, Usec, parse_duration
 from watcher.core.engine import decide
-from watcher.core.found import ErrorSeen, Found, JobTally, Match
+from watcher.core.found import ErrorSeen, Found, JobTally, Match, RunBegan, RunEnded, RunOutcome
 from watcher.core.messages import (
     BaselineRead,
     BatchRead,
@@ -30,7 +30,10 @@ from watcher.core.messages import (
 )
 from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.policy import (
+    NOTHING_EXPECTED,
     ROLLBACKS_PER_HOUR,
+    Blame,
+    Expectation,
     JobPolicy,
     MatchThreshold,
     Mode,
@@ -87,6 +90,10 @@ class Terms(TypedDict, total=False):
     verify: str | None
     owner: str
     rules_hash: str
+    window_runs: int
+    blame: Blame
+    expect: Expectation
+    has_runs: bool
 
 
 def policy(**terms: Unpack[Terms]) -> JobPolicy:
@@ -112,6 +119,10 @@ def policy(**terms: Unpack[Terms]) -> JobPolicy:
             unjudged=terms.get("unjudged", ()),
             trusted=terms.get("trusted", True),
             shared_cause=terms.get("shared_cause", SharedCause.HOLD),
+            window_runs=terms.get("window_runs"),
+            blame=terms.get("blame", Blame.NEW),
+            expect=terms.get("expect", NOTHING_EXPECTED),
+            has_runs=terms.get("has_runs", False),
         ),
         journalctl=("-u", "import.service"),
     )
@@ -173,6 +184,41 @@ def match(at: Instant, *rules: RuleName, job: JobName = JOB) -> Match:
     worst = next(severity for severity in Severity if severity in {RULES.get(rule) for rule in fired})
     when = instant(at)
     return Match(job=job, rules=fired, severity=worst, at=when, cursor=f"cursor-{job}-{when}")
+
+
+def began(at: Instant, number: int = 1, *, job: JobName = JOB) -> RunBegan:
+    """An invocation of the job's unit began."""
+    return RunBegan(
+        job=job, unit="import.service", invocation=f"run-{number}", at=instant(at), cursor=f"cursor-{job}-{instant(at)}"
+    )
+
+
+def run(
+    at: Instant,
+    number: int = 1,
+    *,
+    since: Instant | None = "0s",
+    failed: bool = False,
+    outcome: RunOutcome | None = None,
+    job: JobName = JOB,
+) -> RunEnded:
+    """A run that began at `since` (None: nobody saw it) ended, well unless anything else is said."""
+    how = outcome or (RunOutcome.FAILED if failed else RunOutcome.SUCCEEDED)
+    return RunEnded(
+        job=job,
+        unit="import.service",
+        invocation=f"run-{number}",
+        at=instant(at),
+        outcome=how,
+        cursor=f"cursor-{job}-{instant(at)}",
+        began=None if since is None else instant(since),
+        result="exit-code" if how is RunOutcome.FAILED else "",
+    )
+
+
+def of_run(one: Match, number: int = 1, *, since: Instant | None = "0s") -> Match:
+    """The match as one of a run that began at `since`; None: nobody saw that."""
+    return replace(one, invocation=f"run-{number}", began=None if since is None else instant(since))
 
 
 def gap(

@@ -15,6 +15,7 @@ import pytest
 
 from tests.journal.written import Line, LiveWriter
 from tests.parts.daemons import DaemonProcess, free_port
+from tests.parts.pid1 import service_starts
 
 UNIT = "import@eu.service"
 
@@ -101,6 +102,7 @@ def test_a_healthy_release_passes(here: Path, journal: LiveWriter) -> None:
     """A window in which the job worked and nothing crossed ends passed, exit code 0."""
     with DaemonProcess(here, job(here, window="2s")) as daemon:
         release = daemon.start_release()
+        journal.write(*service_starts(1, unit=UNIT))
         say(journal, "imported 12 of 12 rows")
         done = daemon.cli("release", "wait", release, "--timeout", "20s")
         assert (0, "passed") == (done.returncode, daemon.show(release)["verdict"]), done.stdout + done.stderr
@@ -112,7 +114,7 @@ def test_a_silent_release_is_inconclusive(here: Path, journal: LiveWriter) -> No
     with DaemonProcess(here, job(here, window="1s")) as daemon:
         release = daemon.start_release()
         assert 3 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
-        assert "no entry of the job" in daemon.show(release)["reasons"][0]
+        assert "no run seen" in daemon.show(release)["reasons"][0]
 
 
 def test_mode_ask_holds_the_rollback_until_a_person_says_so(here: Path, journal: LiveWriter) -> None:

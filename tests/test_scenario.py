@@ -18,6 +18,7 @@ rules:
 release:
   window: 10m
   settle: 10s
+  blame: all
   fail_when:
     - matches: {severity: error, count: 2, within: 1m}
 """
@@ -84,17 +85,17 @@ expect:
   reasons: [nothing]
 """
     expected = [
-        's.yaml:11:5: entries[0].expect: "giving up" at 20s: gives-up, expected trace',
-        's.yaml:13:5: entries[2].expect: "giving up" at 30s: no rule, expected gives-up',
+        's.yaml:12:5: entries[0].expect: "giving up" at 20s: gives-up, expected trace',
+        's.yaml:14:5: entries[2].expect: "giving up" at 30s: no rule, expected gives-up',
         "  hint: gives-up: joined to the error before it by `until`, or the run was counted before",
-        's.yaml:15:5: entries[4].expect: "giving up" at 30s: no rule, expected gives-up',
+        's.yaml:16:5: entries[4].expect: "giving up" at 30s: no rule, expected gives-up',
         "  hint: it is no entry of the job: see the job's units and identifiers, and this entry's fields",
-        "s.yaml:17:12: expect.matches: gives-up counted once, expected 3 times",
-        "s.yaml:17:12: expect.matches: trace counted once, expected 0 times",
-        "s.yaml:18:12: expect.verdict: the verdict is failed, expected passed",
+        "s.yaml:18:12: expect.matches: gives-up counted once, expected 3 times",
+        "s.yaml:18:12: expect.matches: trace counted once, expected 0 times",
+        "s.yaml:19:12: expect.verdict: the verdict is failed, expected passed",
         "  hint: 2 error matches in 10s, limit 2 in 1m",
-        "s.yaml:19:14: expect.failed_at: it failed at 30s, expected at 1m",
-        's.yaml:20:12: expect.reasons: the reasons are "2 error matches in 10s, limit 2 in 1m", expected "nothing"',
+        "s.yaml:20:14: expect.failed_at: it failed at 30s, expected at 1m",
+        's.yaml:21:12: expect.reasons: the reasons are "2 error matches in 10s, limit 2 in 1m", expected "nothing"',
     ]
     assert expected == told(tmp_path, story)
 
@@ -102,7 +103,7 @@ expect:
 def test_repeated_entries_tell_a_difference_once(tmp_path: Path) -> None:
     """Each of them is looked at; at one instant they say the same."""
     story = "entries:\n  - {at: 1s, message: fine, repeat: 3, expect: [trace]}\n"
-    assert ['s.yaml:11:5: entries[0].expect: "fine" at 1s: no rule, expected trace'] == told(tmp_path, story)
+    assert ['s.yaml:12:5: entries[0].expect: "fine" at 1s: no rule, expected trace'] == told(tmp_path, story)
 
 
 def test_a_window_without_entries_is_not_known_to_be_good(tmp_path: Path) -> None:

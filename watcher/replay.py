@@ -12,6 +12,7 @@ from watcher.core.baseline import Baseline
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
 from watcher.core.engine import decide
+from watcher.core.found import COUNTED_OUTCOMES
 from watcher.core.messages import BaselineRead, BatchRead, ReleaseRequested, SettingsLoaded
 from watcher.core.names import ReleaseId, RuleName
 from watcher.core.policy import JobPolicy, Mode
@@ -27,6 +28,7 @@ class Replayed:
 
     entries: int
     matches: dict[RuleName, int]
+    runs: dict[str, int]
     gaps: tuple[Gap, ...]
     release: Release | None
     read_until: Usec | None
@@ -71,6 +73,7 @@ class Replay:
         return Replayed(
             entries=count.get((counters.ENTRIES, job), 0),
             matches={rule: count.get((counters.MATCHES, job, rule, severity), 0) for rule, severity in rules},
+            runs={outcome: count.get((counters.RUNS, job, outcome), 0) for outcome in COUNTED_OUTCOMES},
             gaps=tuple(self.gaps),
             release=self.state.releases.get(_RELEASE),
             read_until=self.state.read_until,

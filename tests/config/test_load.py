@@ -15,7 +15,17 @@ from watcher.config.load import load_settings
 from watcher.config.problem import ConfigError, Problem
 from watcher.core.duration import HOUR, MINUTE, SECOND, Usec
 from watcher.core.names import JobName, RuleName
-from watcher.core.policy import AboveBaseline, MatchThreshold, Mode, NewErrors, ReleasePolicy, RollbackPlan
+from watcher.core.policy import (
+    AboveBaseline,
+    Expectation,
+    FailedRatio,
+    FailedRuns,
+    MatchThreshold,
+    Mode,
+    NewErrors,
+    ReleasePolicy,
+    RollbackPlan,
+)
 from watcher.core.rule import FieldCondition, Rule, TextCondition
 from watcher.core.severity import Severity
 
@@ -53,6 +63,8 @@ def test_contract_release() -> None:
         thresholds=(
             MatchThreshold(severity=Severity.ERROR, count=5, within=Usec(2 * MINUTE)),
             MatchThreshold(rule=RuleName("half-imported"), count=1),
+            FailedRuns(count=2, consecutive=True),
+            FailedRatio(ratio=0.2, min_runs=5),
             AboveBaseline(severity=Severity.ERROR, factor=3.0, confidence=0.999, lookback=Usec(14 * 24 * HOUR)),
             NewErrors(count=3, lookback=Usec(14 * 24 * HOUR)),
         ),
@@ -64,14 +76,12 @@ def test_contract_release() -> None:
             check=("/usr/local/bin/rollback-import", "--check"),
             verify=Usec(10 * MINUTE),
         ),
-        unjudged=(
-            "expect",
-            "fail_when[2].failed_runs",
-            "fail_when[3].failed_runs",
-        ),
+        unjudged=(),
         expected="1 successful run",
         trusted=True,
         backup=("/usr/local/bin/backup-import",),
+        expect=Expectation(successful_runs=1),
+        has_runs=True,
     )
     assert expected == load_settings(CONTRACT).policies[IMPORT].release
 
@@ -115,7 +125,9 @@ def test_shipped_example_has_no_warning() -> None:
 def test_defaults(write: Write) -> None:
     """A job with nothing but its unit is observed."""
     settings = load_settings(write(PLAIN))
-    expected = ReleasePolicy(mode=Mode.OBSERVE, window=Usec(15 * MINUTE), settle=Usec(30 * SECOND), thresholds=())
+    expected = ReleasePolicy(
+        mode=Mode.OBSERVE, window=Usec(15 * MINUTE), settle=Usec(30 * SECOND), thresholds=(), has_runs=True
+    )
     assert expected == settings.policies[IMPORT].release
     assert ("127.0.0.1", 10310) == settings.metrics_address
     assert () == settings.jobs[0].rules
@@ -145,17 +157,17 @@ def test_a_relative_directory_lies_beside_the_main_file(write: Write) -> None:
 
 
 def test_a_window_in_runs_ends_at_its_max(write: Write) -> None:
-    """The runs are not counted by this version, and it says so."""
+    """At the latest; the runs are judged."""
     main = write(PLAIN.replace("]}", "], release: {window: {runs: 3, max: 36h}}}"))
     release = load_settings(main).policies[IMPORT].release
-    assert (36 * HOUR, ("window.runs",)) == (release.window, release.unjudged)
+    assert (36 * HOUR, 3, ()) == (release.window, release.window_runs, release.unjudged)
 
 
 def test_expectations_in_words(write: Write) -> None:
     """The note says them as people do."""
     expect = "{successful_runs: 2, match: 'done$', severity: info}"
     main = write(PLAIN.replace("]}", f"], release: {{expect: {expect}}}}}"))
-    expected = "2 successful runs and an entry of severity info that matches done$"
+    expected = "2 successful runs and an entry of severity info and worse that matches done$"
     assert expected == load_settings(main).policies[IMPORT].release.expected
 
 
@@ -289,7 +301,7 @@ def test_a_missing_file_has_a_hint(tmp_path: Path) -> None:
 
 def test_warnings_come_with_errors(write: Write) -> None:
     """A person who mends a file is told everything that is to be said."""
-    main = write(PLAIN.replace("]}", "], release: {expect: {successful_runs: 1}, window: 3}}"))
+    main = write(PLAIN.replace("]}", "], release: {fail_when: [{matches: {severity: error}}], window: 3}}"))
     with pytest.raises(ConfigError) as caught:
         load_settings(main)
     assert ["warning", "error"] == [str(problem.weight) for problem in caught.value.problems]

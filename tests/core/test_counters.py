@@ -43,6 +43,7 @@ def test_the_names_are_the_contracts() -> None:
     assert {
         "watcher_journal_entries_total",
         "watcher_rule_matches_total",
+        "watcher_runs_total",
         "watcher_journal_gaps_total",
         "watcher_journal_reader_restarts_total",
         "watcher_release_verdicts_total",

@@ -185,7 +185,9 @@ def test_a_silent_job_is_not_known_to_be_healthy() -> None:
     """A window in which the job said nothing ends inconclusive."""
     story = play(watching(), batch(entries=1, at="-1s"), batch(at="7m"), batch(entries=1, at="15m"))
     assert (Phase.INCONCLUSIVE, Verdict.INCONCLUSIVE) == (story.last.phase, story.last.verdict)
-    assert ["no entry of the job seen in 15m: a silent job is not known to be healthy"] == story.last.reasons
+    assert [
+        "no run seen, and no entry of the job in 15m: a silent job is not known to be healthy"
+    ] == story.last.reasons
 
 
 def test_entries_of_another_job_do_not_break_the_silence() -> None:

@@ -339,7 +339,7 @@ def test_hostile_text_makes_no_markup_and_no_terminal_codes() -> None:
     assert all(line.isprintable() for line in note.split("\n"))
     outside = _outside_fences(note)
     headings = [line for line in outside if line.startswith("#")]
-    assert len(headings) == 10
+    assert len(headings) == 11
     assert not [line for line in outside if line.startswith(("# FAKE", "| a | b |"))]
     raw_tags = [line for line in outside if "<script" in line.replace("\\<script", "") and "`" not in line]
     assert not raw_tags

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from tests.events import ERROR, HELLO, instant, match, policy, span
 from watcher.core import thresholds
-from watcher.core.found import Found
-from watcher.core.thresholds import Count
+from watcher.core.thresholds import Count, Counted
 
 SETTLED = instant("0s")
 
 
-def with_found(count: Count, found: Found) -> Count:
+def with_found(count: Count, found: Counted) -> Count:
     """The count of a window that has settled, with no baseline to wait for."""
     return thresholds.with_found(count, found, settles_at=SETTLED, baseline=None)
 

@@ -33,7 +33,7 @@ WORDS = [
     (Reason(code=ReasonCode.PERSON, what="looks fine"), "decided by a person: looks fine"),
     (
         Reason(code=ReasonCode.SILENT, span=span("15m")),
-        "no entry of the job seen in 15m: a silent job is not known to be healthy",
+        "no run seen, and no entry of the job in 15m: a silent job is not known to be healthy",
     ),
     (Reason(code=ReasonCode.GAP, what="missing", count=1), "coverage has a hole (missing): 1 entry not seen"),
     (Reason(code=ReasonCode.GAP, what="kernel", count=7), "coverage has a hole (kernel): 7 entries not seen"),

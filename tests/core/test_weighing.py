@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from tests.events import ERROR, JOB, OTHER_JOB, batch, gap, instant, match, policy, span
+from dataclasses import replace
+from typing import Any
+
+from tests.events import ERROR, JOB, OTHER_JOB, batch, began, gap, instant, match, of_run, policy, run, span
+from watcher.core.found import Found, RunOutcome
+from watcher.core.policy import FailedRuns, Threshold
 from watcher.core.thresholds import standing
 from watcher.core.trial import Trial, new_trial
-from watcher.core.weighing import weigh
+from watcher.core.verdict import say
+from watcher.core.weighing import UNCLEAR_KEPT, Weighed, weigh
 
 
 def _trial(limit: int) -> Trial:
@@ -37,3 +43,84 @@ def test_a_batch_of_no_concern_leaves_the_trial_as_it_is() -> None:
     """So that nothing is stored for it."""
     trial = _trial(2)
     assert trial is weigh(trial, batch(entries=1, at="2m"), job=JOB, found=[]).trial
+
+
+# ------------------------------------------------------------------------------------------------- old and new runs
+
+
+def _with_runs(*thresholds: Threshold, **more: Any) -> Trial:
+    new = new_trial(thresholds, since=instant("-5m"), **more)
+    return new.started(instant("0s"), length=span("1h"), settle=span("5s"))
+
+
+def _weighed(trial: Trial, *found: Found) -> Weighed:
+    return weigh(trial, batch(*found, at="1h"), job=JOB, found=found)
+
+
+def test_dying_noise_of_the_old_process_is_told_apart() -> None:
+    """Matches and the bad end of an invocation that began before are shown, and held against nobody."""
+    shutdown: list[Found] = [of_run(match("6s"), since="-2h"), run("7s", since="-2h", failed=True)]
+    trial = _weighed(_with_runs(FailedRuns(count=1), *policy(limit=1).release.thresholds), *shutdown).trial
+    assert ((), ((ERROR, 1),), 1, 0) == (trial.matches, trial.old_matches, trial.runs.old_failed, trial.runs.failed)
+
+
+def test_what_began_while_the_release_was_prepared_is_of_the_release() -> None:
+    """The script restarted the service before it said that the release is deployed."""
+    weighed = _weighed(_with_runs(FailedRuns(count=1)), began("-1m"), run("7s", since="-1m", failed=True))
+    assert ["1 of 1 run failed, limit 1"] == [say(reason) for reason in weighed.reasons]
+
+
+def test_entries_without_an_invocation_count() -> None:
+    """A job that is no unit of systemd has only lines."""
+    assert ((ERROR, 1),) == _weighed(_with_runs(), match("6s")).trial.matches
+
+
+def test_everybody_counts_if_the_configuration_says_so() -> None:
+    """For services that no deployment restarts."""
+    found: list[Found] = [of_run(match("6s"), since="-2h"), run("7s", since=None, failed=True)]
+    trial = _weighed(_with_runs(blames_all=True), *found).trial
+    assert (((ERROR, 1),), (), 1, 0) == (trial.matches, trial.old_matches, trial.runs.failed, trial.runs.old_failed)
+
+
+def test_first_lines_may_come_before_the_begin_is_told() -> None:
+    """A service may log before PID 1 says that it has started it: those lines are the release's all the same."""
+    early = [of_run(match("6s"), 7, since=None), of_run(match("6s"), 8, since=None)]
+    waiting = _weighed(_with_runs(*policy(limit=2).release.thresholds), *early).trial
+    assert ((), 2) == (waiting.matches, len(waiting.unclear))
+    weighed = _weighed(waiting, began("7s", 7), of_run(match("8s"), 7, since="7s"))
+    assert (2, 1) == (weighed.reasons[0].count, len(weighed.trial.unclear))
+
+
+def test_lines_whose_begin_nobody_saw_are_old_and_bounded() -> None:
+    """The latest are kept in case their begin comes, the others are counted as old."""
+    found = [of_run(match("6s"), since=None)] * (UNCLEAR_KEPT + 3)
+    trial = _weighed(_with_runs(), *found).trial
+    assert (((ERROR, 3),), UNCLEAR_KEPT) == (trial.old_matches, len(trial.unclear))
+
+
+def test_a_window_of_runs_is_over_with_its_last_run() -> None:
+    """Only runs that count make it full: not what was stopped, nor what ended before it had settled."""
+    found = [
+        run("1s", 1, since="0s"),
+        run("6s", 2, outcome=RunOutcome.STOPPED),
+        run("10s", 3),
+        run("20s", 4, failed=True),
+        run("30s", 5, failed=True),
+    ]
+    weighed = _weighed(_with_runs(FailedRuns(count=2), runs_wanted=2), *found)
+    assert (instant("20s"), (), 2, 1) == (
+        weighed.trial.end, weighed.reasons, weighed.trial.runs.finished, weighed.trial.runs.failed,
+    )  # fmt: skip
+
+
+def test_the_run_that_both_crosses_and_fills_the_window_fails_it() -> None:
+    """A crossing comes before the end."""
+    weighed = _weighed(_with_runs(FailedRuns(count=1), runs_wanted=1), run("10s", failed=True))
+    assert (instant("1h"), 1) == (weighed.trial.end, len(weighed.reasons))
+
+
+def test_an_expected_line_is_no_error() -> None:
+    """It counts as evidence, also before the job has settled, but not of an older process."""
+    line = replace(match("1s"), rules=(), is_expected=True)
+    trial = _weighed(_with_runs(*policy(limit=1).release.thresholds), line, of_run(line, since="-1h")).trial
+    assert (1, (), 0) == (trial.expected, trial.matches, trial.settling)

@@ -77,9 +77,14 @@ def read_all(scanner: Scanner, directory: Path) -> Tally:
     return scanner.drain()
 
 
+def matches(tally: Tally) -> list[Match]:
+    """What was matched, without the runs."""
+    return [one for one in tally.found if isinstance(one, Match)]
+
+
 def fired(tally: Tally) -> list[tuple[int, tuple[str, ...]]]:
     """Where in the journal which rules fired."""
-    return [((match.at - START) // STEP, match.rules) for match in tally.found if isinstance(match, Match)]
+    return [((match.at - START) // STEP, match.rules) for match in matches(tally)]
 
 
 # ---------------------------------------------------------------------------------------------------------- whose
@@ -146,7 +151,7 @@ def test_a_job_has_the_entries_that_journalctl_shows(tmp_path: Path, seed: int) 
     for name, units in UNIT_LISTS.items():
         expected = cursors_shown(tmp_path, units)
         tally = read_all(Scanner([job(name, *units, rules=[ANY])]), tmp_path)
-        assert expected == [match.cursor for match in tally.found if isinstance(match, Match)]
+        assert expected == [match.cursor for match in matches(tally)]
         assert (400, len(expected)) == (tally.entries, sum(one.entries for one in tally.tallies))
 
 
@@ -157,7 +162,7 @@ def test_many_jobs_have_the_entries_that_journalctl_shows(tmp_path: Path, seed: 
     jobs = [job(name, *units, rules=[ANY]) for name, units in UNIT_LISTS.items()]
     tally = read_all(Scanner(jobs), tmp_path)
     for one in jobs:
-        assert cursors_shown(tmp_path, one.units) == [match.cursor for match in tally.found if match.job == one.name]
+        assert cursors_shown(tmp_path, one.units) == [match.cursor for match in matches(tally) if match.job == one.name]
 
 
 def cursors_shown(directory: Path, units: Sequence[str]) -> list[str]:
@@ -216,7 +221,7 @@ def test_an_entry_of_two_jobs_matches_for_each(tmp_path: Path) -> None:
         ("one", ("error",), Severity.ERROR),
         ("two", ("error", "any"), Severity.ERROR),
         ("two", ("any",), Severity.INFO),
-    ] == [(match.job, match.rules, match.severity) for match in tally.found if isinstance(match, Match)]
+    ] == [(match.job, match.rules, match.severity) for match in matches(tally)]
 
 
 def test_more_units_than_are_remembered(tmp_path: Path) -> None:
@@ -557,7 +562,7 @@ def test_a_carry_that_is_no_carry(carry: dict[str, Any]) -> None:
     """What is malformed is left out."""
     scanner = Scanner([job("import", "import", rules=[TRACEBACK])])
     scanner.resume(carry)
-    assert {"joins": [], "runs": []} == scanner.carry()
+    assert {"joins": [], "runs": [], "invocations": []} == scanner.carry()
 
 
 def test_a_carry_of_rules_that_are_gone(tmp_path: Path) -> None:

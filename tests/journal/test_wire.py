@@ -5,7 +5,7 @@ import pytest
 from tests.journal.written import JOB, T0
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec
-from watcher.core.found import JobTally, Match
+from watcher.core.found import JobTally, Match, RunBegan, RunEnded, RunOutcome
 from watcher.core.names import JobName, RuleName
 from watcher.core.rule import FieldCondition, Rule, WatchedJob
 from watcher.core.severity import Severity
@@ -42,7 +42,9 @@ RULE = Rule(
     once="run",
     capture=(("exception", r"^(\w+)"),),
 )
-OTHER = WatchedJob(name=JobName("other"), units=("a@*.service",), identifiers=("cron",), rules=(RULE, RULE))
+OTHER = WatchedJob(
+    name=JobName("other"), units=("a@*.service",), identifiers=("cron",), rules=(RULE, RULE), expected=RULE, run_as=1000
+)
 READING = Reading(
     read_until=T0,
     last_entry_at=Usec(T0 - 1),
@@ -54,6 +56,21 @@ READING = Reading(
             severity=Severity.ERROR,
             at=Usec(7),
             cursor="s=1",
+            invocation="1f",
+            began=Usec(6),
+            is_expected=True,
+        ),
+        RunBegan(job=JobName("other"), unit="a@1.service", invocation="1f", at=Usec(6), cursor="s=3"),
+        RunEnded(
+            job=JobName("other"),
+            unit="a@1.service",
+            invocation="1f",
+            at=Usec(8),
+            outcome=RunOutcome.FAILED,
+            cursor="s=2",
+            began=Usec(6),
+            result="signal",
+            status="9",
         ),
     ),
     gaps=(

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.parts.journals import Fields, exported
 from watcher.core.duration import Usec
 from watcher.core.names import JobName, RuleName
 from watcher.core.rule import Rule, WatchedJob
@@ -110,6 +111,15 @@ class LiveWriter:
         """Appends; a reader sees it a moment later."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"".join(entry.export() for entry in entries))
+        self._process.stdin.flush()
+
+    def write(self, *entries: Fields) -> None:
+        """Appends entries of now with these fields."""
+        assert self._process.stdin is not None
+        for entry in entries:
+            now = time.time_ns() // 1000
+            stamps = {"__REALTIME_TIMESTAMP": now, "__MONOTONIC_TIMESTAMP": now - T0 + 10_000_000_000_000}
+            self._process.stdin.write(exported({**stamps, "_BOOT_ID": BOOT, **entry}))
         self._process.stdin.flush()
 
     def tell(self, message: str) -> None:

@@ -27,6 +27,7 @@ CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 _COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     counters.ENTRIES: ("Journal entries of the job that were read.", ("job_name",)),
     counters.MATCHES: ("Entries of the job on which the rule fired.", ("job_name", "rule", "severity")),
+    counters.RUNS: ("Runs of the job that ended, by PID 1's own records.", ("job_name", "outcome")),
     counters.GAPS: ("Holes found in what was read of the journal.", ("reason",)),
     counters.RESTARTS: ("Times that the process that reads the journal was replaced.", ("reason",)),
     counters.VERDICTS: ("Verdicts on releases of the job.", ("job_name", "verdict")),

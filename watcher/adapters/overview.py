@@ -11,6 +11,8 @@ from watcher.adapters.front import Front
 from watcher.adapters.standing import standings
 from watcher.core import counters
 from watcher.core.duration import SECOND, Usec, format_duration
+from watcher.core.explain import explanation
+from watcher.core.found import COUNTED_OUTCOMES
 from watcher.core.policy import JobPolicy
 from watcher.core.release import Release
 from watcher.core.shown import SCHEMA, shown_instant, shown_release
@@ -51,7 +53,7 @@ def overview(front: Front, *, for_deployers: bool) -> dict[str, Any]:
 
 def with_standing(release: Release, now: Usec) -> dict[str, Any]:
     """The release as the contract shows it; while it is open, its thresholds also with how they stand `now`."""
-    shown = shown_release(release)
+    shown = {**shown_release(release), "explanation": explanation(release)}
     if release.phase not in OPEN_PHASES:
         return shown
     for threshold, standing in zip(shown["thresholds"], standings(release, now), strict=True):
@@ -83,6 +85,7 @@ def _shown_job(state: State, policy: JobPolicy, now: Usec, *, for_deployers: boo
             rule: state.counters.get((counters.MATCHES, policy.name, rule, severity), 0)
             for rule, severity in policy.rules.items()
         },
+        "runs": {one: state.counters.get((counters.RUNS, policy.name, one), 0) for one in COUNTED_OUTCOMES},
         "opinions": {
             agreement: state.counters.get((counters.OPINIONS, policy.name, agreement), 0)
             for agreement in counters.AGREEMENTS

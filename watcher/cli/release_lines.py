@@ -7,6 +7,7 @@ from typing import Any
 
 from watcher.cli.output import LINE, Output, columns, words
 from watcher.core.duration import SECOND, Usec, format_duration
+from watcher.core.explain import number
 from watcher.core.shell import command_line
 from watcher.core.text import last_lines, shown
 
@@ -42,7 +43,8 @@ def progress(release: Mapping[str, Any], output: Output) -> str:
     if left is not None:
         parts.append(f"{format_duration(Usec(int(left) * SECOND)) if left >= 1 else '0s'} left")
     parts += [
-        f"{words(one['threshold'])}: {one.get('now', one['count'])} of {one['limit']}" for one in release["thresholds"]
+        f"{words(one['threshold'])}: {number(one.get('now', one['count']))} of {number(one['limit'])}"
+        for one in release["thresholds"]
     ]
     if not release["coverage"]["complete"]:
         parts.append(f"{len(release['coverage']['gaps'])} gaps")
@@ -78,12 +80,18 @@ def details(release: Mapping[str, Any], output: Output) -> list[str]:
     facts += [("", words(one["detail"])) for one in release["thresholds"] if one["detail"]]
     facts += [("not judged", words(one)) for one in release["unjudged"]]
     facts += [("matches", f"{count} {words(rule)}") for rule, count in sorted(release["matches"].items())]
+    facts += [("runs", _runs(release["runs"]))] if any((release["runs"] or {}).values()) else []
     facts += [
         ("gap", f"{words(gap['reason'])}, {words(gap['since'])} to {words(gap['until'])}") for gap in _gaps(release)
     ]
     facts += _ladder(release)
+    facts += [("how", words(sentence)) for sentence in release.get("explanation", ())]
     facts += _errand("backup", release["backup"]) + _errand("rollback check", release["check"])
     return [headline(release, output), *(f"  {line}" for line in columns([*facts, *_rollback(release["rollback"])]))]
+
+
+def _runs(runs: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in runs.items())
 
 
 def _gaps(release: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -92,8 +100,8 @@ def _gaps(release: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _threshold(one: Mapping[str, Any]) -> str:
-    now = f"{one['now']} now, " if "now" in one else ""
-    return f"{words(one['threshold'])}: {now}at most {one['count']} of {one['limit']}"
+    now = f"{number(one['now'])} now, " if "now" in one else ""
+    return f"{words(one['threshold'])}: {now}at most {number(one['count'])} of {number(one['limit'])}"
 
 
 def _ladder(release: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -75,9 +75,16 @@ def _agreement(opinions: Mapping[str, int]) -> str:
 
 
 def _jobs(jobs: Mapping[str, Any], output: Output) -> list[list[str]]:
-    rows = [["JOB", "MODE", "WINDOW", "ENTRIES", "MATCHES", "AGREED", "LAST RELEASE", "PHASE"]]
+    rows = [["JOB", "MODE", "WINDOW", "ENTRIES", "MATCHES", "RUNS", "FAILED", "AGREED", "LAST RELEASE", "PHASE"]]
     for name, job in sorted(jobs.items()):
-        counts = (str(job["entries"]), str(sum(job["matches"].values())), _agreement(job["opinions"]))
+        runs = job["runs"]
+        counts = (
+            str(job["entries"]),
+            str(sum(job["matches"].values())),
+            str(sum(runs.values())),
+            str(runs["failed"]),
+            _agreement(job["opinions"]),
+        )
         phase = output.coloured(job["phase"]) if job["phase"] else "-"
         paused = f" ({output.coloured('paused')})" if job["paused"] else ""
         rows.append(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pwd
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from watcher.config.job_sections import (
     LOOKBACK,
     ExpectSection,
+    FailedRunsSection,
     FailWhenSection,
     JobSection,
     MatchesSection,
@@ -22,6 +24,9 @@ from watcher.core.duration import SECOND, Usec
 from watcher.core.names import JobName, RuleName
 from watcher.core.policy import (
     AboveBaseline,
+    Expectation,
+    FailedRatio,
+    FailedRuns,
     JobPolicy,
     MatchThreshold,
     NewErrors,
@@ -29,13 +34,19 @@ from watcher.core.policy import (
     RollbackPlan,
     Threshold,
 )
-from watcher.core.rule import Rule, WatchedJob
+from watcher.core.rule import FieldCondition, Rule, WatchedJob
 from watcher.core.severity import Severity
 
 _HASH = 12
 """Hexadecimal digits of a hash: enough to tell configurations apart, short enough for a metric label."""
 
 
+LEAST_RUNS = 5
+"""How many runs must have ended before their share of failures says anything, if nothing else is configured."""
+_OTHER_TYPES = frozenset(
+    {"socket", "target", "device", "mount", "automount", "swap", "timer", "path", "slice", "scope"},
+)
+_PRIORITIES = {Severity.CRITICAL: 2, Severity.ERROR: 3, Severity.WARNING: 4, Severity.INFO: 6}
 LONGEST_SETTLE = Usec(30 * SECOND)
 
 
@@ -71,7 +82,25 @@ def build_watched(name: str, job: JobSection, rules: Iterable[Rule]) -> WatchedJ
         identifiers=tuple(dict.fromkeys(job.identifiers)),
         rules=tuple(rules),
         kinds=any(one.new_errors is not None for one in job.release.fail_when),
+        expected=None if job.release.expect is None else build_expected(job.release.expect),
+        run_as=None if job.run_as is None else uid_of(job.run_as),
     )
+
+
+def build_expected(expect: ExpectSection) -> Rule | None:
+    """The line that is waited for, as a rule that is no error; its name is none that a rule can have."""
+    if expect.match is None:
+        return None
+    bound = () if expect.severity is None else (FieldCondition(field="PRIORITY", at_most=_PRIORITIES[expect.severity]),)
+    return Rule(name=RuleName("(expected)"), severity=Severity.INFO, match=expect.match, where=bound)
+
+
+def uid_of(user: str) -> int | None:
+    """The uid of a user by name or number, None if this machine knows no such name."""
+    try:
+        return int(user) if user.isdigit() else pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return None
 
 
 def build_policy(watched: WatchedJob, job: JobSection) -> JobPolicy:
@@ -85,9 +114,14 @@ def build_policy(watched: WatchedJob, job: JobSection) -> JobPolicy:
         owner=job.owner,
         rules={rule.name: rule.severity for rule in watched.rules},
         rules_hash=digest(asdict(watched)),
-        release=replace(release, trusted=not open_to_all),
+        release=replace(release, trusted=not open_to_all, has_runs=any(map(_may_be_service, watched.units))),
         journalctl=(*units, *identifiers),
     )
+
+
+def _may_be_service(unit: str) -> bool:
+    """Whether a unit, or a glob of units, may name a service: a name without a type is one."""
+    return not unit.startswith("/") and unit.rpartition(".")[2] not in _OTHER_TYPES
 
 
 def settle_of(section: ReleaseSection) -> Usec:
@@ -113,9 +147,16 @@ def build_release(section: ReleaseSection) -> ReleasePolicy:
             check=rollback.check or (),
             verify=rollback.verify,
         ),
-        unjudged=unjudged(section),
         expected="" if section.expect is None else in_words(section.expect),
         backup=section.backup,
+        window_runs=section.window.runs,
+        blame=section.blame,
+        expect=Expectation()
+        if section.expect is None
+        else Expectation(
+            successful_runs=section.expect.successful_runs or 0,
+            line=section.expect.match is not None,
+        ),
         backup_timeout=section.backup_timeout,
         shared_cause=section.shared_cause,
     )
@@ -134,6 +175,15 @@ def build_thresholds(sections: Sequence[FailWhenSection]) -> Iterator[Threshold]
             )
         elif one.new_errors is not None:
             yield NewErrors(count=one.new_errors.count, lookback=max(spans, default=LOOKBACK))
+        elif one.failed_runs is not None:
+            yield build_runs(one.failed_runs)
+
+
+def build_runs(runs: FailedRunsSection) -> FailedRuns | FailedRatio:
+    """One condition on runs."""
+    if runs.ratio is not None:
+        return FailedRatio(ratio=float(runs.ratio), min_runs=runs.min_runs or LEAST_RUNS)
+    return FailedRuns(count=runs.count or 1, consecutive=bool(runs.consecutive))
 
 
 def build_threshold(matches: MatchesSection) -> MatchThreshold:
@@ -142,22 +192,12 @@ def build_threshold(matches: MatchesSection) -> MatchThreshold:
     return MatchThreshold(count=matches.count, within=matches.within, severity=matches.severity, rule=rule)
 
 
-def unjudged(section: ReleaseSection) -> tuple[str, ...]:
-    """The keys, as seen from `release`, whose conditions this version can't judge."""
-    keys = [] if section.window.runs is None else ["window.runs"]
-    keys += [] if section.expect is None else ["expect"]
-    for index, condition in enumerate(section.fail_when):
-        given = condition.model_fields_set - {"matches", "above_baseline", "new_errors"}
-        keys += [f"fail_when[{index}].{key}" for key in sorted(given)]
-    return tuple(keys)
-
-
 def in_words(expect: ExpectSection) -> str:
     """What is expected of a release, for people."""
     parts = []
     if expect.successful_runs is not None:
         parts.append(f"{expect.successful_runs} successful run{'' if expect.successful_runs == 1 else 's'}")
     if expect.match is not None:
-        severity = expect.severity or Severity.INFO
-        parts.append(f"an entry of severity {severity} that matches {expect.match}")
+        severity = "" if expect.severity is None else f" of severity {expect.severity} and worse"
+        parts.append(f"an entry{severity} that matches {expect.match}")
     return " and ".join(parts)

@@ -59,7 +59,6 @@ def check_job(job: JobKeys, shelf: Shelf) -> Iterator[Problem]:
         yield from _check_past(job, release)
         yield from _check_spans(job, release)
         yield from _check_thresholds(job, release)
-        yield from _check_unused(job, release)
 
 
 def _check_packs(job: JobKeys, shelf: Shelf) -> Iterator[Problem]:
@@ -187,36 +186,6 @@ def _rule_place(condition: _Condition) -> Place:
     matches = condition.node.at("matches")
     rule = matches.at("rule") if isinstance(matches, MappingNode) else None
     return condition.node.place if rule is None else rule.place
-
-
-def _check_unused(job: JobKeys, release: MappingNode) -> Iterator[Problem]:
-    """What is checked but neither judged nor run yet."""
-    unjudged: list[tuple[str | int, ...]] = [("expect",), ("window", "runs")]
-    for index, item in enumerate(_items(release.at("fail_when"))):
-        keys = item.entries if isinstance(item, MappingNode) else {}
-        unjudged += [("fail_when", index, key) for key in ("failed_runs",) if key in keys]
-    notes: dict[tuple[str | int, ...], str] = dict.fromkeys(
-        unjudged,
-        "is not judged by this version; a release that would pass ends inconclusive",
-    )
-    for steps, message in notes.items():
-        place = _key_place(release, steps)
-        if place is not None:
-            yield Problem(place=place, path=job.path("release", *steps), message=message, weight=Weight.WARNING)
-
-
-def _key_place(node: Node, steps: tuple[str | int, ...]) -> Place | None:
-    """The place of the last key, None when it isn't there or is null."""
-    place: Place | None = None
-    for step in steps:
-        if isinstance(step, int):
-            node = _items(node)[step]
-            continue
-        inner = node.at(step) if isinstance(node, MappingNode) else None
-        if inner is None or not isinstance(node, MappingNode):
-            return None
-        place, node = node.entries[step].place, inner
-    return place
 
 
 def _conditions(release: MappingNode) -> Iterator[_Condition]:

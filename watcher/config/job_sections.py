@@ -18,7 +18,7 @@ from watcher.config.nodes import Node, ScalarNode
 from watcher.config.rule_sections import RuleSection
 from watcher.config.section import TEXT, Name, NameKey, Pattern, Section, SeverityWord, Text, goes_with, leaf, one_of
 from watcher.core.duration import HOUR, MINUTE, Usec
-from watcher.core.policy import ROLLBACKS_PER_HOUR, Mode, SharedCause
+from watcher.core.policy import ROLLBACKS_PER_HOUR, Blame, Mode, SharedCause
 from watcher.core.severity import Severity
 
 _DURATION = {
@@ -62,6 +62,7 @@ User = Annotated[str, leaf(leaves.user), WithJsonSchema(TEXT)]
 FilePath = Annotated[str, leaf(leaves.line), WithJsonSchema({"type": "string"})]
 Unit = Annotated[str, leaf(unit_leaves.unit), WithJsonSchema({"type": "string", "minLength": 1})]
 SharedCauseWord = Annotated[SharedCause, leaf(leaves.choice(SharedCause)), WithJsonSchema({"enum": list(SharedCause)})]
+BlameWord = Annotated[Blame, leaf(leaves.choice(Blame)), WithJsonSchema({"enum": list(Blame)})]
 ModeWord = Annotated[Mode, leaf(leaves.choice(Mode)), WithJsonSchema({"enum": list(Mode)})]
 VersionWord = Annotated[int, leaf(leaves.version), WithJsonSchema({"const": 1})]
 Ratio = Annotated[float, leaf(_ratio), WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 1})]
@@ -93,7 +94,7 @@ class FailedRunsSection(Section):
     count: Count | None = Field(default=None, description="how many fail the release")
     consecutive: Flag | None = Field(default=None, description="with count: one after the other")
     ratio: Ratio | None = Field(default=None, description="failed runs of all runs")
-    min_runs: Count | None = Field(default=None, description="with ratio: judged from so many runs on")
+    min_runs: Count | None = Field(default=None, description="with ratio: judged from so many runs on; left out: 5")
 
     @classmethod
     def complaints(cls, given: AbstractSet[str]) -> Iterator[WrongError]:
@@ -142,7 +143,7 @@ class ExpectSection(Section):
 
     successful_runs: Count | None = Field(default=None, description="so many runs that end well")
     match: Pattern | None = Field(default=None, description="RE2: an entry that it matches")
-    severity: SeverityWord | None = Field(default=None, description="with match; default info")
+    severity: SeverityWord | None = Field(default=None, description="with match: of this PRIORITY and worse")
 
     @classmethod
     def complaints(cls, given: AbstractSet[str]) -> Iterator[WrongError]:
@@ -153,7 +154,7 @@ class ExpectSection(Section):
 
 
 class WindowSection(Section):
-    """A watch window: until `max`, or (not judged yet) so many finished runs."""
+    """A watch window: until so many runs have ended, at the latest until `max`."""
 
     runs: Count | None = Field(default=None, description="so many finished runs")
     max: PositiveSpan = Field(description="at the latest by then")
@@ -208,6 +209,10 @@ class ReleaseSection(Section):
         default=None,
         description="start-up noise before this is never held against it; left out: 30s, at most a tenth of the window",
     )
+    blame: BlameWord = Field(
+        default=Blame.NEW,
+        description="new: only runs that began since the release was registered are held against it | all: every run",
+    )
     expect: ExpectSection | None = None
     fail_when: list[FailWhenSection] = Field(default=[], description="any of them fails the release")
     shared_cause: SharedCauseWord = Field(
@@ -229,6 +234,10 @@ class JobSection(Section):
     owner: Text = Field(default="", description="who is asked when it breaks")
     units: list[Unit] = Field(default=[], description="as `journalctl -u` takes them, globs included")
     identifiers: list[Text] = Field(default=[], description="SYSLOG_IDENTIFIER, for cron and others without a unit")
+    run_as: User | None = Field(
+        default=None,
+        description="who starts `watcher job exec` for the job; beside root's, only that user's runs are believed",
+    )
     packs: list[Name] = Field(default=[], description="rule packs by name")
     rules: list[RuleSection] = Field(default=[], description="the job's own rules")
     release: ReleaseSection = Field(default=ReleaseSection())

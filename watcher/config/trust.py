@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import assert_never
 
-from watcher.core.policy import AboveBaseline, MatchThreshold, NewErrors, Threshold
+from watcher.core.policy import AboveBaseline, FailedRatio, FailedRuns, MatchThreshold, NewErrors, Threshold
 from watcher.core.rule import FieldCondition, Rule
 
 _TRUSTED = frozenset(
@@ -32,6 +32,8 @@ def is_open(rules: Iterable[Rule], threshold: Threshold) -> bool:
             return any(rule.severity.at_least(threshold.severity) and not is_trusted(rule) for rule in rules)
         case NewErrors():
             return True  # any entry of priority 3 counts, whatever the rules ask for
+        case FailedRuns() | FailedRatio():
+            return False  # a run is believed from PID 1, root and the job's own user only
     assert_never(threshold)
 
 

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 
 from watcher.core.coverage import GapReason
 from watcher.core.duration import SECOND, Usec
+from watcher.core.found import COUNTED_OUTCOMES
 from watcher.core.policy import JobPolicy
 from watcher.core.release import Verdict
 
 ENTRIES = "watcher_journal_entries_total"
 MATCHES = "watcher_rule_matches_total"
+RUNS = "watcher_runs_total"
 GAPS = "watcher_journal_gaps_total"
 RESTARTS = "watcher_journal_reader_restarts_total"
 VERDICTS = "watcher_release_verdicts_total"
@@ -51,6 +53,7 @@ def zeroes(policies: Iterable[JobPolicy]) -> dict[tuple[str, ...], int]:
     for policy in policies:
         series[ENTRIES, policy.name] = 0
         series |= {(MATCHES, policy.name, rule, severity): 0 for rule, severity in policy.rules.items()}
+        series |= {(RUNS, policy.name, outcome): 0 for outcome in COUNTED_OUTCOMES}
         series |= {(VERDICTS, policy.name, verdict): 0 for verdict in Verdict}
         series |= {(ROLLBACKS, policy.name): 0, (ROLLBACK_FAILURES, policy.name): 0}
         series |= {(OPINIONS, policy.name, agreement): 0 for agreement in AGREEMENTS}

@@ -12,7 +12,7 @@ from watcher.core import counters, verifying
 from watcher.core.draft import Draft
 from watcher.core.duration import Usec
 from watcher.core.ending import change_phase, fail
-from watcher.core.found import Found, Match
+from watcher.core.found import Found, Match, RunEnded
 from watcher.core.messages import BaselineRead, BatchRead
 from watcher.core.names import JobName
 from watcher.core.policy import SharedCause
@@ -31,23 +31,29 @@ def count_batch(draft: Draft, batch: BatchRead) -> None:
     """Raise the durable counters by what the batch holds."""
     for tally in batch.tallies:
         draft.count(counters.ENTRIES, tally.job, by=tally.entries)
-    for match in batch.found:
-        if not isinstance(match, Match):
-            continue
-        rules = draft.before.policies[match.job].rules if match.job in draft.before.policies else {}
-        for rule in match.rules:
-            draft.count(counters.MATCHES, match.job, rule, rules.get(rule, match.severity))
+    for found in batch.found:
+        match found:
+            case Match():
+                rules = draft.before.policies[found.job].rules if found.job in draft.before.policies else {}
+                for rule in found.rules:
+                    draft.count(counters.MATCHES, found.job, rule, rules.get(rule, found.severity))
+            case RunEnded() if found.is_counted:
+                draft.count(counters.RUNS, found.job, found.outcome)
     for gap in batch.gaps:
         draft.count(counters.GAPS, gap.reason)
 
 
 def judge_batch(draft: Draft, batch: BatchRead) -> None:
-    """Hold the batch against every open window, and against the time after each rollback."""
+    """Hold the batch against every open window, and against the time after each rollback.
+
+    What begins while a release is being prepared is of that release.
+    """
     by_job: dict[JobName, list[Found]] = {}
     for found in batch.found:
         by_job.setdefault(found.job, []).append(found)
     crossings: dict[int, list[_Crossing]] = {}
-    for release in (*draft.before.watching(), *draft.before.verifying()):
+    opened = [one for one in draft.before.releases.values() if one.phase in OPEN_PHASES]
+    for release in (*opened, *draft.before.verifying()):
         crossing = _judge(draft, release, batch, by_job.get(release.job, ()))
         if crossing is not None:
             crossings.setdefault(id(crossing.found), []).append(crossing)
@@ -141,7 +147,7 @@ def _close_if_over(draft: Draft, release: Release, read_until: Usec | None) -> N
 
 
 def _close(draft: Draft, release: Release, end: Usec) -> None:
-    verdict, reasons = verdict_at_end(release)
+    verdict, reasons = verdict_at_end(release, end)
     phase = Phase.PASSED if verdict is Verdict.PASSED else Phase.INCONCLUSIVE
     change_phase(draft, release, phase, at=end, reasons=reasons)
 

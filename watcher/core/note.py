@@ -15,6 +15,7 @@ from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec, format_duration
 from watcher.core.evidence import first_lines, instant, journalctl_commands, shown_excerpts
 from watcher.core.excerpt import ReadAgain
+from watcher.core.explain import explanation, number
 from watcher.core.messages import Transition, TransitionKind
 from watcher.core.release import CommandResult, Release, RollbackState
 from watcher.core.shell import command_line
@@ -60,6 +61,7 @@ def render_note(
         ("Baseline", list(baseline_lines(release))),
         ("Kinds of errors", list(kind_lines(release, excerpts))),
         ("Errors that no rule matched", list(leftover_lines(excerpts))),
+        ("How it was judged", _explained(release)),
         ("Coverage", _coverage(release)),
         ("First matching lines", first_lines(release, excerpts)),
         ("See more", _see_more(commands)),
@@ -87,6 +89,7 @@ def note_record(
     """The note for programs: `release show`, with the history, the lines and the commands that show more."""
     return {
         **shown_release(release),
+        "explanation": explanation(release),
         "transitions": [_shown_transition(transition) for transition in transitions],
         "excerpts": shown_excerpts(excerpts),
         "commands": journalctl_commands(release, directory=journalctl_directory, namespace=journalctl_namespace),
@@ -175,18 +178,25 @@ def _verdict(release: Release) -> Iterator[str]:
     standings = [standing(count) for count in release.trial.counts]
     if standings:
         yield table(
-            ((prose(one.label, limit=200), f"{one.count} of {one.limit}", _far(one)) for one in standings),
+            (
+                (prose(one.label, limit=200), f"{number(one.count)} of {number(one.limit)}", _far(one))
+                for one in standings
+            ),
             header=("threshold", "most at once", "of its limit"),
         )
-        closest = max(standings, key=lambda one: one.ratio)
-        if 0 < closest.ratio < 1:
-            label = prose(closest.label, limit=200)
-            yield f"Closest to failing the release: {label}, {closest.count} of {closest.limit}."
         told = [one for one in standings if one.detail]
         yield from (f"{prose(one.label, limit=200)}: {prose(one.detail, limit=_WORDS)}." for one in told)
     else:
         yield "No threshold is configured."
     yield from _counts(release)
+
+
+def _explained(release: Release) -> Iterator[str]:
+    sentences = explanation(release)
+    if not sentences:
+        yield "Nothing was judged: the window never opened."
+        return
+    yield "\n".join(f"- {prose(sentence, limit=_WORDS)}" for sentence in sentences)
 
 
 def _counts(release: Release) -> Iterator[str]:
@@ -200,6 +210,10 @@ def _counts(release: Release) -> Iterator[str]:
         yield f"Configured, but not judged by this version: {', '.join(code(key, limit=200) for key in unjudged)}."
     if release.trial.rules_changed_at is not None:
         yield f"The job's rules were changed at {instant(release.trial.rules_changed_at)}, while the window was open."
+
+
+def _most(one: Standing) -> str:
+    return f"{number(one.count)} of {number(one.limit)}"
 
 
 def _far(one: Standing) -> str:

@@ -74,7 +74,34 @@ class NewErrors:
         return f"{self.count} new error{'' if self.count == 1 else 's'}"
 
 
-Threshold = MatchThreshold | AboveBaseline | NewErrors
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRuns:
+    """`count` failed runs fail the release: of all in the window, or (`consecutive`) without a success between them."""
+
+    count: int
+    consecutive: bool = False
+
+    @property
+    def label(self) -> str:
+        """Name of this threshold in metrics and notes."""
+        runs = "run" if self.count == 1 else "runs"
+        return f"{self.count} failed {runs}{' in a row' if self.consecutive else ''}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRatio:
+    """A share of `ratio` failed runs (over 0, at most 1) fails the release, once `min_runs` runs have ended."""
+
+    ratio: float
+    min_runs: int
+
+    @property
+    def label(self) -> str:
+        """Name of this threshold in metrics and notes."""
+        return f"{self.ratio:g} of runs failed, from {self.min_runs} on"
+
+
+Threshold = MatchThreshold | AboveBaseline | NewErrors | FailedRuns | FailedRatio
 """Every kind of condition that fails a release once it is crossed, each with a `label`."""
 
 
@@ -105,14 +132,35 @@ class RollbackPlan:
     verify: Usec | None = None
 
 
+class Blame(StrEnum):
+    """Whose entries and runs are held against a release: only those of invocations that began since, or everybody's."""
+
+    NEW = "new"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What must be seen for `passed`: so many successful runs, and (`line`) an entry as `expect` describes it."""
+
+    successful_runs: int = 0
+    line: bool = False
+
+
+NOTHING_EXPECTED = Expectation()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleasePolicy:
     """How a release of one job is judged.
 
-    `unjudged` names conditions of the configuration that this version can't evaluate yet (`fail_when[1].failed_runs`):
-    a release that would pass in spite of them ends `inconclusive`.
-    `expected` is the expected result in words, for the note. `trusted` is False where a threshold counts entries that
-    any local user can send (a job known by identifiers alone): such a job may observe and ask, not roll back by itself.
+    `unjudged` names conditions that the version which registered the release could not evaluate: one that would pass in
+    spite of them ends `inconclusive`. This version evaluates all.
+    `expected` is the expected result in words, for the note, `expect` the same to be checked. With `window_runs` the
+    window ends at the end of so many runs, and after `window` at the latest. `has_runs`: the job has units, so that
+    PID 1 tells each of its runs, and a release of which none was seen has shown nothing. `trusted` is False where a
+    threshold counts entries that any local user can send (a job known by identifiers alone): such a job may observe
+    and ask, not roll back by itself.
     """
 
     mode: Mode
@@ -126,6 +174,10 @@ class ReleasePolicy:
     backup: tuple[str, ...] = ()
     backup_timeout: Usec = HOUR
     shared_cause: SharedCause = SharedCause.HOLD
+    window_runs: int | None = None
+    blame: Blame = Blame.NEW
+    expect: Expectation = NOTHING_EXPECTED
+    has_runs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

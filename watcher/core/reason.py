@@ -17,9 +17,15 @@ class ReasonCode(StrEnum):
     BASELINE_UNREAD = "baseline-unread"
     NOT_APPLICABLE = "not-applicable"
     NOTHING_JUDGED = "nothing-judged"
+    FAILED_RUNS = "failed-runs"
+    FAILED_RATIO = "failed-ratio"
     WINDOW_OVER = "window-over"
     PERSON = "person"
     SILENT = "silent"
+    NO_RUN = "no-run"
+    NO_SUCCESS = "no-success"
+    EXPECTED_RUNS = "expected-runs"
+    EXPECTED_LINE = "expected-line"
     GAP = "gap"
     UNJUDGED = "unjudged"
     RULES_CHANGED = "rules-changed"
@@ -43,7 +49,8 @@ class Reason:
 
     `what` is what was counted ("error", a rule, a key of the configuration, a person's words); `span` is the time that
     the counted things took, `within` the limit of that. `seen` is of how many `count` is a part; `before` are the same
-    two numbers of the baseline, `factor` and `confidence` those of the condition.
+    two numbers of the baseline, `factor` and `confidence` those of the condition. `total` is out of how many runs,
+    `share` a limit that is a fraction.
     """
 
     code: ReasonCode
@@ -56,3 +63,5 @@ class Reason:
     before: tuple[int, int] = (0, 0)
     factor: float = 0.0
     confidence: float = 0.0
+    total: int = 0
+    share: float = 0.0

@@ -1,7 +1,7 @@
 """Releases, pauses, troubles, transitions as JSON objects and back, without loss: the form in which they are stored.
 
 The form follows the dataclasses' annotations: a field is a key, a tuple a list, a mapping an object, a word or a
-number itself. A value of a union of dataclasses carries the name of its class as `kind`; without one it is of the
+number itself. A value of a union of dataclasses carries the name of its class as `is_a`; without one it is of the
 first, so a union may grow at its end.
 
 The rule for changes: a key that is missing takes the field's default, so a field that has one may be added to a
@@ -34,7 +34,7 @@ _Encoder = Callable[[Any], Any] | None
 """None where the value is its own JSON form: most are, and a commit should not pay for them."""
 _Decoder = Callable[[Any, str], Any]
 _Older = Callable[[Mapping[str, Any]], dict[str, Any]]
-_KIND = "kind"
+_KIND = "is_a"
 """The key under which a value of a union carries its class's name; no stored dataclass has a field called so."""
 
 

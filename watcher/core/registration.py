@@ -21,7 +21,7 @@ from watcher.core.messages import (
     TransitionKind,
 )
 from watcher.core.names import ReleaseId, is_safe_name
-from watcher.core.policy import JobPolicy, Mode, ReleasePolicy
+from watcher.core.policy import Blame, JobPolicy, Mode, ReleasePolicy
 from watcher.core.reason import Reason, ReasonCode
 from watcher.core.release import Phase, Release, ReleaseRequest, Rollback, RollbackState
 from watcher.core.state import OPEN_PHASES
@@ -177,7 +177,13 @@ def _new(draft: Draft, release_id: ReleaseId, request: ReleaseRequest, policy: J
         registered_at=draft.at,
         window=release.window if request.window is None else request.window,
         phase=Phase.PREPARING if request.prepare else Phase.WATCHING,
-        trial=new_trial(release.thresholds),
+        trial=new_trial(
+            release.thresholds,
+            since=draft.at,
+            blames_all=release.blame is Blame.ALL,
+            runs_wanted=release.window_runs,
+            must_run=release.has_runs and release.blame is Blame.NEW,
+        ),
         demoted=demoted,
         follows=current(draft, request.job),
     )

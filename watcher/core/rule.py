@@ -63,7 +63,8 @@ class WatchedJob:
     """What the reader has to know of a job.
 
     `units` as `journalctl -u` takes them, globs included; `identifiers` are values of SYSLOG_IDENTIFIER. `kinds`: tell
-    the kind of each error, too, which costs a look at the priority of each entry.
+    the kind of each error, too, which costs a look at the priority of each entry. `expected` is the line that a release
+    waits for, which counts as no error. `run_as` is the uid whose `watcher job exec` is believed beside root's.
     """
 
     name: JobName
@@ -71,3 +72,10 @@ class WatchedJob:
     identifiers: tuple[str, ...]
     rules: tuple[Rule, ...]
     kinds: bool = False
+    expected: Rule | None = None
+    run_as: int | None = None
+
+    @property
+    def all_rules(self) -> tuple[Rule, ...]:
+        """Everything that its entries are matched against; the expected line comes last."""
+        return self.rules if self.expected is None else (*self.rules, self.expected)

@@ -13,9 +13,11 @@ from typing import Any
 from watcher.core.baseline import Baseline
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec, format_duration
+from watcher.core.found import Match
 from watcher.core.release import CommandResult, Opinion, Proposal, Release, Verification
 from watcher.core.standing import Standing
 from watcher.core.thresholds import standing
+from watcher.core.trial import Trial
 from watcher.core.verdict import say
 
 SCHEMA = 1
@@ -25,8 +27,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def shown_release(release: Release) -> dict[str, Any]:
     """The release for `-o json`, the HTTP API and the note's record.
 
-    `runs` is null: this version does not count them, and a zero would look like a measurement. `baseline` is null while
-    it is being read, and where no condition asks for it.
+    `baseline` is null while it is being read, and where no condition asks for it.
     A threshold's `count` is the most that ever stood against its `limit`; from a `ratio` of 1 on it is crossed.
     """
     request, policy = release.request, release.policy.release
@@ -60,7 +61,8 @@ def shown_release(release: Release) -> dict[str, Any]:
         "unjudged": list(policy.unjudged),
         "matches": dict(release.trial.matches),
         "settling": release.trial.settling,
-        "runs": None,
+        "runs": _shown_runs(release.trial),
+        "old": _shown_old(release.trial),
         "baseline": None if release.trial.baseline is None else _shown_baseline(release.trial.baseline),
         "coverage": shown_coverage(release.trial.gaps),
         "counters": {
@@ -72,6 +74,31 @@ def shown_release(release: Release) -> dict[str, Any]:
         "rollback": _shown_rollback(release),
         "proposal": None if release.proposal is None else _shown_proposal(release.proposal),
         "opinion": None if release.opinion is None else _shown_opinion(release.opinion),
+    }
+
+
+def _shown_runs(trial: Trial) -> dict[str, int] | None:
+    """Runs of the release; those that began before it are in `old`. None before the clock has started."""
+    if trial.start is None:
+        return None
+    runs = trial.runs
+    return {
+        "began": runs.begun,
+        "succeeded": runs.succeeded,
+        "failed": runs.failed,
+        "stopped": runs.stopped,
+        "failed_settling": runs.settling,
+        "counted": runs.finished,
+    }
+
+
+def _shown_old(trial: Trial) -> dict[str, Any]:
+    """What invocations that began before the release did in its window; nothing of it is held against it."""
+    runs = trial.runs
+    return {
+        "matches": dict(trial.old_matches),
+        "unclear": sum(isinstance(one, Match) for one in trial.unclear),
+        "runs": {"succeeded": runs.old_succeeded, "failed": runs.old_failed, "stopped": runs.old_stopped},
     }
 
 

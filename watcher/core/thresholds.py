@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from watcher.core import above_baseline, match_count, new_errors
+from watcher.core import above_baseline, match_count, new_errors, run_count, run_ratio
 from watcher.core.above_baseline import BaselineCount
 from watcher.core.baseline import Baseline
 from watcher.core.duration import Usec
-from watcher.core.found import Found, Match
+from watcher.core.found import ErrorSeen, Match, RunEnded
 from watcher.core.match_count import MatchCount
 from watcher.core.new_errors import NewErrorCount
-from watcher.core.policy import AboveBaseline, MatchThreshold, NewErrors, Threshold
+from watcher.core.policy import AboveBaseline, FailedRatio, FailedRuns, MatchThreshold, NewErrors, Threshold
 from watcher.core.reason import Reason
+from watcher.core.run_count import RunCount
+from watcher.core.run_ratio import RatioCount
 from watcher.core.standing import Standing
 
-Count = MatchCount | BaselineCount | NewErrorCount
+Count = MatchCount | BaselineCount | NewErrorCount | RunCount | RatioCount
+Counted = Match | ErrorSeen | RunEnded
+"""What thresholds count: matches, errors by their kind, and runs that succeeded or failed."""
 
 
 def begun(thresholds: tuple[Threshold, ...]) -> tuple[Count, ...]:
@@ -27,7 +31,7 @@ def begun(thresholds: tuple[Threshold, ...]) -> tuple[Count, ...]:
     return tuple(map(_begun, thresholds))
 
 
-def with_found(count: Count, found: Found, *, settles_at: Usec, baseline: Baseline | None) -> Count:
+def with_found(count: Count, found: Counted, *, settles_at: Usec, baseline: Baseline | None) -> Count:
     """The count once this was found; the same one if it is no concern of it. `baseline` None: it is being read."""
     match count:
         case MatchCount():
@@ -36,13 +40,17 @@ def with_found(count: Count, found: Found, *, settles_at: Usec, baseline: Baseli
             return above_baseline.with_found(count, found, settles_at=settles_at, waiting=baseline is None)
         case NewErrorCount():
             return new_errors.with_found(count, found, baseline)
+        case RunCount():
+            return run_count.with_run(count, found) if isinstance(found, RunEnded) else count
+        case RatioCount():
+            return run_ratio.with_run(count, found) if isinstance(found, RunEnded) else count
     assert_never(count)
 
 
 def with_baseline(count: Count, baseline: Baseline, *, settles_at: Usec, window: Usec) -> tuple[Count, Usec | None]:
     """The count once the baseline is there, and the instant of the crossing, if what had waited for it crosses."""
     match count:
-        case MatchCount():
+        case MatchCount() | RunCount() | RatioCount():
             return count, None
         case BaselineCount():
             return above_baseline.with_baseline(count, baseline, settles_at=settles_at)
@@ -54,7 +62,7 @@ def with_baseline(count: Count, baseline: Baseline, *, settles_at: Usec, window:
 def lookback(count: Count) -> Usec | None:
     """How much of the past the threshold has to know, None for none."""
     match count:
-        case MatchCount():
+        case MatchCount() | RunCount() | RatioCount():
             return None
         case BaselineCount() | NewErrorCount():
             return count.threshold.lookback
@@ -64,7 +72,7 @@ def lookback(count: Count) -> Usec | None:
 def lacking(count: Count) -> str:
     """Why the threshold can't be judged, "" where it can."""
     match count:
-        case MatchCount():
+        case MatchCount() | RunCount() | RatioCount():
             return ""
         case BaselineCount() | NewErrorCount():
             return count.lacking
@@ -80,6 +88,10 @@ def crossed(count: Count) -> Reason | None:
             return above_baseline.crossed(count)
         case NewErrorCount():
             return new_errors.crossed(count)
+        case RunCount():
+            return run_count.crossed(count)
+        case RatioCount():
+            return run_ratio.crossed(count)
     assert_never(count)
 
 
@@ -92,6 +104,10 @@ def standing(count: Count, at: Usec | None = None) -> Standing:
             return above_baseline.standing(count, at)
         case NewErrorCount():
             return new_errors.standing(count)
+        case RunCount():
+            return run_count.standing(count, at_end=at is None)
+        case RatioCount():
+            return run_ratio.standing(count, at_end=at is None)
     assert_never(count)
 
 
@@ -103,4 +119,8 @@ def _begun(threshold: Threshold) -> Count:
             return BaselineCount(threshold=threshold)
         case NewErrors():
             return NewErrorCount(threshold=threshold)
+        case FailedRuns():
+            return RunCount(threshold=threshold)
+        case FailedRatio():
+            return RatioCount(threshold=threshold)
     assert_never(threshold)

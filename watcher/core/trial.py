@@ -10,9 +10,14 @@ from dataclasses import dataclass, replace
 from watcher.core.baseline import Baseline
 from watcher.core.coverage import Gap
 from watcher.core.duration import Usec
+from watcher.core.found import ErrorSeen, Match
 from watcher.core.names import RuleName
 from watcher.core.policy import Threshold
+from watcher.core.runs_seen import NO_RUNS, RunsSeen
 from watcher.core.thresholds import Count, begun, lookback
+
+Entry = Match | ErrorSeen
+"""What one entry of the journal gives, by one of the job's invocations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +36,12 @@ class Trial:
     What lies before `settles_at` is counted apart and held against nobody. `counts` are the thresholds with what
     counts towards each, in the order of the configuration. `heard`: the job logged something at all.
     `baseline` is what was before the release.
+
+    Invocations that began before `since` are old: what they log and how they end is told apart (`old_matches`,
+    `runs.old_…`) and held against nobody, unless `blames_all`; with None there are no old ones. `unclear` are the
+    entries of invocations whose begin was not seen: they are old, unless their begin is yet to come (a service may log
+    before PID 1 says that it started it). With `must_run` one that is not old has to be seen. With `runs_wanted` the
+    trial is over at the end of so many runs. `expected` counts expected lines.
     """
 
     counts: tuple[Count, ...]
@@ -44,6 +55,14 @@ class Trial:
     gaps: tuple[Gap, ...] = ()
     rules_changed_at: Usec | None = None
     baseline: Baseline | None = None
+    since: Usec | None = None
+    blames_all: bool = False
+    runs_wanted: int | None = None
+    must_run: bool = False
+    runs: RunsSeen = NO_RUNS
+    old_matches: tuple[tuple[RuleName, int], ...] = ()
+    unclear: tuple[Entry, ...] = ()
+    expected: int = 0
 
     def started(self, at: Usec, *, length: Usec, settle: Usec) -> Trial:
         """This trial with its clock started at `at`."""
@@ -63,7 +82,20 @@ class Trial:
         """Whether an instant lies in the span; none does before the clock has started."""
         return self.start is not None and self.end is not None and self.start <= at < self.end
 
+    def is_old(self, began: Usec | None) -> bool:
+        """Whether an invocation that began then is an old one; of None (not seen) it is."""
+        return not self.blames_all and self.since is not None and (began is None or began < self.since)
 
-def new_trial(thresholds: tuple[Threshold, ...]) -> Trial:
-    """A trial that has seen nothing yet."""
-    return Trial(counts=begun(thresholds))
+
+def new_trial(
+    thresholds: tuple[Threshold, ...],
+    *,
+    since: Usec | None = None,
+    blames_all: bool = False,
+    runs_wanted: int | None = None,
+    must_run: bool = False,
+) -> Trial:
+    """A trial that has seen nothing yet; what begins at `since` or later is new."""
+    return Trial(
+        counts=begun(thresholds), since=since, blames_all=blames_all, runs_wanted=runs_wanted, must_run=must_run
+    )

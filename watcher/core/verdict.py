@@ -6,6 +6,7 @@ Whatever stands between makes the release `inconclusive`.
 
 from __future__ import annotations
 
+from watcher.core.doubts import doubts
 from watcher.core.duration import Usec, format_duration
 from watcher.core.policy import Mode
 from watcher.core.reason import Reason, ReasonCode
@@ -13,32 +14,20 @@ from watcher.core.release import Release, Verdict
 from watcher.core.thresholds import lacking
 
 
-def verdict_at_end(release: Release) -> tuple[Verdict, tuple[Reason, ...]]:
-    """The verdict on a window that ended without a crossed threshold, with all that stands against `passed`."""
-    doubts = _doubts(release)
-    if doubts:
-        return Verdict.INCONCLUSIVE, (*doubts, *_not_applicable(release))
-    over = Reason(code=ReasonCode.WINDOW_OVER, span=release.window, count=_held_against(release))
-    return Verdict.PASSED, (over, *_not_applicable(release))
+def verdict_at_end(release: Release, end: Usec | None = None) -> tuple[Verdict, tuple[Reason, ...]]:
+    """The verdict on a window that ended without a crossed threshold, with all that stands against `passed`.
 
-
-def _held_against(release: Release) -> int:
-    return sum(count for _, count in release.trial.matches)
-
-
-def _doubts(release: Release) -> tuple[Reason, ...]:
-    doubts = [Reason(code=ReasonCode.GAP, what=gap.reason, count=gap.entries or 0) for gap in release.trial.gaps]
-    doubts += [Reason(code=ReasonCode.UNJUDGED, what=key) for key in release.policy.release.unjudged]
-    baseline = release.trial.baseline
-    if baseline is not None and baseline.problem:
-        doubts.append(Reason(code=ReasonCode.BASELINE_UNREAD, what=baseline.problem))
-    elif release.trial.counts and all(map(lacking, release.trial.counts)):
-        doubts.append(Reason(code=ReasonCode.NOTHING_JUDGED))
-    if release.trial.rules_changed_at is not None:
-        doubts.append(Reason(code=ReasonCode.RULES_CHANGED))
-    if not release.trial.heard:
-        doubts.append(Reason(code=ReasonCode.SILENT, span=release.window))
-    return tuple(doubts)
+    `end` is when it ended, if before its planned end.
+    """
+    start = release.started_at
+    span = release.window if start is None or end is None else Usec(end - start)
+    against = doubts(release, span)
+    if against:
+        return Verdict.INCONCLUSIVE, (*against, *_not_applicable(release))
+    runs = release.trial.runs
+    matches = sum(count for _, count in release.trial.matches)
+    seen = Reason(code=ReasonCode.WINDOW_OVER, span=span, count=matches, total=runs.succeeded + runs.failed)
+    return Verdict.PASSED, (seen, *_not_applicable(release))
 
 
 def _not_applicable(release: Release) -> tuple[Reason, ...]:
@@ -67,11 +56,30 @@ def say(reason: Reason) -> str:  # noqa: C901, PLR0912 - one arm for each word o
         case ReasonCode.NOTHING_JUDGED:
             return "none of the configured conditions could be judged"
         case ReasonCode.WINDOW_OVER:
-            return f"no threshold crossed in {_span(reason.span)} ({_plural(reason.count, 'match', 'matches')} seen)"
+            runs = f" and {_plural(reason.total, 'run', 'runs')}" if reason.total else ""
+            seen = f"{_plural(reason.count, 'match', 'matches')}{runs} seen"
+            return f"no threshold crossed in {_span(reason.span)} ({seen})"
+        case ReasonCode.FAILED_RUNS:
+            row = f" {reason.what}" if reason.what else ""
+            return f"{reason.count} of {_plural(reason.total, 'run', 'runs')} failed{row}, limit {reason.limit}"
+        case ReasonCode.FAILED_RATIO:
+            share = f"{reason.count / max(reason.total, 1):.3g}, limit {reason.share:g} from {reason.limit} runs on"
+            return f"{reason.count} of {_plural(reason.total, 'run', 'runs')} failed: {share}"
         case ReasonCode.PERSON:
             return f"decided by a person: {reason.what}"
         case ReasonCode.SILENT:
-            return f"no entry of the job seen in {_span(reason.span)}: a silent job is not known to be healthy"
+            return (
+                f"no run seen, and no entry of the job in {_span(reason.span)}: a silent job is not known to be healthy"
+            )
+        case ReasonCode.NO_RUN:
+            return f"no run seen: {_old(reason)}"
+        case ReasonCode.NO_SUCCESS:
+            return f"no success seen: {_plural(reason.total, 'run', 'runs')} ended, {reason.count} of them failed"
+        case ReasonCode.EXPECTED_RUNS:
+            runs = _plural(reason.count, "successful run", "successful runs")
+            return f"{runs} of {reason.total} seen, {reason.limit} expected" if reason.total else _none_of(reason)
+        case ReasonCode.EXPECTED_LINE:
+            return f"not seen, though expected: {reason.what}"
         case ReasonCode.GAP:
             size = _plural(reason.count, "entry", "entries") if reason.count else "an unknown number of entries"
             return f"coverage has a hole ({reason.what}): {size} not seen"
@@ -113,6 +121,18 @@ def _above_baseline(reason: Reason) -> str:
     failed, seen = reason.before
     sure = f"more than {reason.factor:g} times as often, confidence {reason.confidence:g}"
     return f"{reason.count} of {reason.seen} {what}, {failed} of {seen} before: {sure}"
+
+
+def _old(reason: Reason) -> str:
+    nothing = f"nothing that began since the release was registered ran within {_span(reason.span)}"
+    if not reason.count and not reason.total:
+        return nothing
+    runs = f"{_plural(reason.count, 'match', 'matches')} and {_plural(reason.total, 'run', 'runs')}"
+    return f"{nothing}; {runs} of older invocations were not held against it"
+
+
+def _none_of(reason: Reason) -> str:
+    return f"no run seen, {_plural(reason.limit, 'successful run', 'successful runs')} expected"
 
 
 def _matches(reason: Reason) -> str:

@@ -14,6 +14,7 @@ from watcher.core.draft import Draft
 from watcher.core.duration import Usec
 from watcher.core.guards import current
 from watcher.core.messages import Transition, TransitionKind, WriteNote
+from watcher.core.policy import Blame
 from watcher.core.reason import Reason
 from watcher.core.release import Release, Verdict, Verification
 from watcher.core.trial import Trial, new_trial
@@ -28,13 +29,19 @@ def begin(draft: Draft, release: Release) -> Release:
     """The rollback of the release has succeeded: watch the job from now on, for as long as its plan says.
 
     From when the daemon knew, as a window begins when it is registered: what came before was read without being judged.
+    What began before the command is the released version's, and its end tells nothing about the one that is back.
     """
     plan = release.policy.release.rollback
     if plan is None or plan.verify is None or _overtaken(draft, release):
         return release
     settle = release.policy.release.settle
     fits = settle if settle < plan.verify else Usec(plan.verify // 10)
-    trial = new_trial(release.policy.release.thresholds).started(draft.at, length=plan.verify, settle=fits)
+    new = new_trial(
+        release.policy.release.thresholds,
+        since=release.rollback.started_at,
+        blames_all=release.policy.release.blame is Blame.ALL,
+    )
+    trial = new.started(draft.at, length=plan.verify, settle=fits)
     begun = replace(release, verification=Verification(trial=_with_baseline(trial, release, plan.verify)))
     draft.put(begun)
     return begun

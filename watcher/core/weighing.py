@@ -6,17 +6,18 @@ in, changes neither reasons nor instant.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from watcher.core import thresholds
 from watcher.core.baseline import Baseline
 from watcher.core.duration import Usec
-from watcher.core.found import Found, Match
+from watcher.core.found import ErrorSeen, Found, Match, RunBegan, RunEnded
 from watcher.core.messages import BatchRead
 from watcher.core.names import JobName
 from watcher.core.reason import Reason
-from watcher.core.trial import Sighting, Trial
+from watcher.core.thresholds import Counted
+from watcher.core.trial import Entry, Sighting, Trial
 
 SIGHTINGS_KEPT = 5
 """How many of the first matches of a window are shown in its note with the lines around them."""
@@ -24,9 +25,17 @@ GAPS_KEPT = 50
 """How many gaps a record holds; one is enough to keep it from passing."""
 
 
+UNCLEAR_KEPT = 50
+"""How many matches of invocations whose begin was not seen wait for it; older ones are taken for old."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weighed:
-    """The trial with everything counted up to the end of the batch, or up to what crossed thresholds, for `reasons`."""
+    """The trial with everything counted up to the end of the batch, or up to what ended it.
+
+    That is the find that crossed thresholds, for `reasons`, or the last run that the window waited for: its instant is
+    then the end of the trial.
+    """
 
     trial: Trial
     reasons: tuple[Reason, ...] = ()
@@ -35,16 +44,19 @@ class Weighed:
 
 def weigh(trial: Trial, batch: BatchRead, *, job: JobName, found: Sequence[Found]) -> Weighed:
     """Hold a batch against the trial of `job`; `found` is what the batch holds of that job, in its order."""
-    seen = _see(trial, batch, job)
-    count = _Count(seen)
+    count = _Count(trial)
     for one in found:
-        reasons = count.take(one)
-        if reasons:
-            return Weighed(trial=count.result(), reasons=reasons, crossing=one)
-    return Weighed(trial=count.result())
+        for counted in count.take(one):
+            reasons = count.hold(counted)
+            if reasons:
+                return Weighed(trial=_see(count.result(), batch, job), reasons=reasons, crossing=one)
+        if isinstance(one, RunEnded) and count.is_over:
+            return Weighed(trial=_see(replace(count.result(), end=one.at), batch, job))
+    return Weighed(trial=_see(count.result(), batch, job))
 
 
 def _see(trial: Trial, batch: BatchRead, job: JobName) -> Trial:
+    """The trial with what the batch says of its coverage."""
     if trial.start is None or trial.end is None:
         return trial
     start, end = trial.start, trial.end
@@ -77,37 +89,109 @@ class _Count:
         self._trial = trial
         self._counts = list(trial.counts)
         self._matches = dict(trial.matches)
+        self._old_matches = dict(trial.old_matches)
+        self._unclear = list(trial.unclear)
         self._sightings = list(trial.sightings)
         self._settling = trial.settling
+        self._expected = trial.expected
+        self._runs = trial.runs
         self._touched = False
 
-    def take(self, found: Found) -> tuple[Reason, ...]:
-        """Count one find; every reason to fail the release that it completes."""
-        trial = self._trial
-        if not trial.covers(found.at) or trial.settles_at is None:
-            return ()
-        self._touched = True
-        if found.at < trial.settles_at:
-            self._settling += isinstance(found, Match)
-            return ()
-        if isinstance(found, Match):
-            self._hold(found)
-        return self._count(found, trial.settles_at)
+    @property
+    def is_over(self) -> bool:
+        """Whether all runs that the window waits for have ended."""
+        wanted = self._trial.runs_wanted
+        return wanted is not None and self._runs.finished >= wanted
 
-    def _hold(self, match: Match) -> None:
-        for rule in match.rules:
-            self._matches[rule] = self._matches.get(rule, 0) + 1
-        if len(self._sightings) < SIGHTINGS_KEPT:
-            self._sightings.append(Sighting(rules=match.rules, at=match.at, cursor=match.cursor))
+    def take(self, found: Found) -> Iterator[Counted]:
+        """Count one find; gives what of it is held against the release."""
+        match found:
+            case Match() | ErrorSeen():
+                yield from self._take_entry(found)
+            case RunBegan():
+                yield from self._take_begin(found)
+            case RunEnded():
+                yield from self._take_end(found)
 
-    def _count(self, found: Found, settles_at: Usec) -> tuple[Reason, ...]:
+    def hold(self, counted: Counted) -> tuple[Reason, ...]:
+        """Hold it against the thresholds; every reason to fail the release that it completes."""
+        settles_at = self._trial.settles_at
+        if settles_at is None:
+            return ()
         reasons = []
         for place, count in enumerate(self._counts):
-            more = thresholds.with_found(count, found, settles_at=settles_at, baseline=self._trial.baseline)
+            more = thresholds.with_found(count, counted, settles_at=settles_at, baseline=self._trial.baseline)
             if more is not count:
                 self._counts[place] = more
                 reasons.append(thresholds.crossed(more))
         return tuple(reason for reason in reasons if reason is not None)
+
+    def _take_entry(self, entry: Entry) -> Iterator[Entry]:
+        if not self._trial.covers(entry.at):
+            return
+        self._touched = True
+        if not entry.invocation or not self._trial.is_old(entry.began):
+            yield from self._take_new(entry)
+        elif entry.began is None:
+            self._unclear.append(entry)
+            if len(self._unclear) > UNCLEAR_KEPT:
+                self._count_old(self._unclear.pop(0))
+        else:
+            self._count_old(entry)
+
+    def _take_new(self, entry: Entry) -> Iterator[Entry]:
+        settles_at = self._trial.settles_at
+        settling = settles_at is not None and entry.at < settles_at
+        if isinstance(entry, ErrorSeen):
+            if not settling:
+                yield entry
+            return
+        self._expected += entry.is_expected
+        if not entry.rules:
+            return
+        if settling:
+            self._settling += 1
+            return
+        for rule in entry.rules:
+            self._matches[rule] = self._matches.get(rule, 0) + 1
+        if len(self._sightings) < SIGHTINGS_KEPT:
+            self._sightings.append(Sighting(rules=entry.rules, at=entry.at, cursor=entry.cursor))
+        yield entry
+
+    def _count_old(self, entry: Entry) -> None:
+        for rule in entry.rules if isinstance(entry, Match) else ():
+            self._old_matches[rule] = self._old_matches.get(rule, 0) + 1
+
+    def _take_begin(self, run: RunBegan) -> Iterator[Entry]:
+        since, end = self._trial.since, self._trial.end
+        if (since is not None and run.at < since) or (end is not None and run.at >= end):
+            return
+        self._touched = True
+        self._runs = self._runs.began()
+        early = [one for one in self._unclear if one.invocation == run.invocation]
+        self._unclear = [one for one in self._unclear if one.invocation != run.invocation]
+        for entry in early:
+            yield from self._take_new(entry)
+
+    def _take_end(self, run: RunEnded) -> Iterator[RunEnded]:
+        trial = self._trial
+        inside = trial.covers(run.at)
+        if trial.is_old(run.began):
+            if inside:
+                self._touched = True
+                self._runs = self._runs.old_ended(run)
+            return
+        if trial.end is not None and run.at >= trial.end:
+            return
+        self._touched = True
+        settled = trial.settles_at is not None and run.at >= trial.settles_at
+        self._runs = self._runs.ended(run, inside=inside, settled=settled, begun=self._saw_begin(run))
+        if inside and settled and run.is_counted:
+            yield run
+
+    def _saw_begin(self, run: RunEnded) -> bool:
+        since = self._trial.since
+        return run.began is not None and (since is None or run.began >= since)
 
     def result(self) -> Trial:
         """The trial with everything counted so far."""
@@ -117,6 +201,10 @@ class _Count:
             self._trial,
             counts=tuple(self._counts),
             matches=tuple(sorted(self._matches.items())),
+            old_matches=tuple(sorted(self._old_matches.items())),
+            unclear=tuple(self._unclear),
             sightings=tuple(self._sightings),
             settling=self._settling,
+            expected=self._expected,
+            runs=self._runs,
         )

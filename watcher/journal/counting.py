@@ -41,6 +41,7 @@ class CountedJob:
         "closes_at",
         "done",
         "entries",
+        "expected",
         "first_at",
         "kinds",
         "last_at",
@@ -48,6 +49,7 @@ class CountedJob:
         "name",
         "reaches",
         "ruled_out",
+        "run_as",
         "search",
         "severities",
     )
@@ -55,6 +57,8 @@ class CountedJob:
     def __init__(self, job: WatchedJob, matcher: Matcher) -> None:
         self.name = job.name
         self.kinds = job.kinds
+        self.expected = job.expected
+        self.run_as = job.run_as
         self.matcher = matcher
         self.search = matcher.search
         self.ruled_out = matcher.ruled_out

@@ -18,10 +18,12 @@ from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
 from watcher.journal.counting import CountedJob, Tally
 from watcher.journal.entry import Entry, JournalReader
+from watcher.journal.invocations import Invocations, Record
 from watcher.journal.joins import Join, Joins, Stream, reach_of
-from watcher.journal.matcher import KERNEL_MISSED, LONGEST_TEXT, SUPPRESSED, Matcher, number_of
+from watcher.journal.matcher import CORE_DUMPED, KERNEL_MISSED, LONGEST_TEXT, SUPPRESSED, Matcher, number_of
 from watcher.journal.patterns import PatternError, readable
 from watcher.journal.places import Place, Places
+from watcher.journal.records import command_record, found_run, unit_record
 from watcher.journal.runs import CountedRuns
 from watcher.journal.said import said_in
 from watcher.journal.source import HEARTBEAT
@@ -37,12 +39,19 @@ _LATE: Final = Usec(30 * SECOND)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Judged:
-    """All that an entry says, found out before any of it takes effect: what asks the reader or a pattern can fail."""
+    """All that an entry says, found out before any of it takes effect: what asks the reader or a pattern can fail.
+
+    `run` is the unit and the invocation that it is about, and `runners` are the jobs whose unit that is; `dump` is a
+    core dump, which names no invocation. `records` are what it says of a run, with the jobs whose run it is.
+    """
 
     verdicts: tuple[tuple[CountedJob, tuple[Rule, ...]], ...] = ()
     text: bytes = b""
     cursor: str = ""
     run: tuple[str, str] = ("", "")
+    runners: tuple[CountedJob, ...] = ()
+    dump: bool = False
+    records: tuple[tuple[tuple[CountedJob, ...], Record], ...] = ()
     stream: tuple[bytes | None, bytes | None, bytes | None] | None = None
     gaps: tuple[Gap, ...] = ()
     severe: bool = False
@@ -60,22 +69,24 @@ class Scanner:
         """
         self.heard = False
         self._heartbeat = None if heartbeat is None else heartbeat.encode()
-        matchers = {rules: Matcher(rules) for rules in {job.rules for job in jobs}}  # the same packs, one automaton
-        self._jobs = tuple(CountedJob(job, matchers[job.rules]) for job in jobs)
+        matchers = {rules: Matcher(rules) for rules in {job.all_rules for job in jobs}}  # same packs, one automaton
+        self._jobs = tuple(CountedJob(job, matchers[job.all_rules]) for job in jobs)
         self._places = Places(jobs, self._jobs, listens=heartbeat is not None)
         self._joins = Joins({reach for job in self._jobs for reach in job.reaches.values()})
         self._runs = CountedRuns()
+        self._invocations = Invocations()
         self._begin()
 
     def carry(self) -> dict[str, Any]:
-        """What must survive a restart: open joins and last counted runs. JSON-able, bounded (well under 200 KiB)."""
-        return {"joins": self._joins.dump(), "runs": self._runs.dump()}
+        """What must survive a restart: open joins, counted runs, invocations. JSON-able, bounded (under 300 KiB)."""
+        return {"joins": self._joins.dump(), "runs": self._runs.dump(), "invocations": self._invocations.dump()}
 
     def resume(self, carry: dict[str, Any]) -> None:
         """Goes on with what `carry` gave, in a new tally; what is unknown or malformed in it is left out."""
         reaches = {(job.name, rule): reach for job in self._jobs for rule, reach in job.reaches.items()}
         self._joins.load(carry.get("joins"), lambda job, rule: reaches.get((job, rule)))
         self._runs.load(carry.get("runs"))
+        self._invocations.load(carry.get("invocations"))
         self._begin()
 
     def scan(self, reader: JournalReader, *, entries: int, matches: int) -> int:
@@ -151,7 +162,7 @@ class Scanner:
     def discard(self) -> None:
         """Throws the tally away and puts the carry back as it was when it began, so that it can be read again."""
         if self._before is not None:
-            self._joins, self._runs = self._before
+            self._joins, self._runs, self._invocations = self._before
         self._begin()
 
     def _begin(self) -> None:
@@ -162,7 +173,7 @@ class Scanner:
         self._last_at = 0
         self._found: list[Found] = []
         self._gaps: list[Gap] = []
-        self._before: tuple[Joins, CountedRuns] | None = None
+        self._before: tuple[Joins, CountedRuns, Invocations] | None = None
 
     def _consider(self, entry: Entry, place: Place, at: Usec) -> None:
         if place.ours:
@@ -190,15 +201,32 @@ class Scanner:
         joining = entry.unit in self._joins.units or any(reach_of(rule) is not None for rule in fired)
         kinds = any(job.kinds for job in owners)
         severe = kinds and _is_bad(entry.field("PRIORITY"))
+        records = self._records(entry, owners, at)
+        told = bool(fired) or severe or (kinds and joining)
+        run = entry.run() if told else ("", "")
         return _Judged(
             verdicts=verdicts,
             text=readable((message or b"")[:LONGEST_TEXT]),
-            cursor=entry.cursor() if fired or severe or (kinds and joining) else "",
-            run=entry.run() if any(rule.once is not None for rule in fired) else ("", ""),
+            cursor=entry.cursor() if told or records else "",
+            run=run,
+            runners=self._places.of(run[0].encode("latin-1")) if told else (),
+            dump=told and entry.field("MESSAGE_ID") == CORE_DUMPED,
+            records=records,
             stream=entry.stream() if joining else None,
             gaps=gaps,
             severe=severe,
         )
+
+    def _records(
+        self, entry: Entry, owners: tuple[CountedJob, ...], at: Usec
+    ) -> tuple[tuple[tuple[CountedJob, ...], Record], ...]:
+        """What the entry says of runs, each with the jobs whose run it is."""
+        told = unit_record(entry, at)
+        if told is not None:
+            runners = self._places.of(told.unit.encode("latin-1"))
+            return ((runners, told),) if runners else ()
+        commands = ((job, command_record(entry, at, job=job.name, run_as=job.run_as)) for job in owners)
+        return tuple(((job,), record) for job, record in commands if record is not None)
 
     def _gaps_told(self, entry: Entry, at: Usec) -> tuple[Gap, ...]:
         """The messages that journald says were lost before it could store them."""
@@ -214,6 +242,10 @@ class Scanner:
     def _apply(self, judged: _Judged, at: Usec) -> None:
         self._gaps += judged.gaps
         matches = len(self._found)
+        for runners, record in judged.records:
+            self._keep_carry()
+            for change in self._invocations.take(record):
+                self._found += (found_run(job.name, record, change, judged.cursor) for job in runners)
         for job, fired in judged.verdicts:
             job.count(at)
             if judged.stream is not None:
@@ -244,8 +276,20 @@ class Scanner:
 
     def _note(self, job: CountedJob, rules: tuple[Rule, ...], judged: _Judged, at: Usec) -> None:
         worst = next(severity for severity in Severity if any(rule.severity is severity for rule in rules))
-        names = tuple(rule.name for rule in rules)
-        self._found.append(Match(job=job.name, rules=names, severity=worst, at=at, cursor=judged.cursor))
+        names = tuple(rule.name for rule in rules if rule is not job.expected)
+        invocation, began = self._invocation(job, judged)
+        self._found.append(
+            Match(
+                job=job.name,
+                rules=names,
+                severity=worst,
+                at=at,
+                cursor=judged.cursor,
+                invocation=invocation,
+                began=began,
+                is_expected=len(names) < len(rules),
+            ),
+        )
         joining = next(((rule.name, reach) for rule in rules if (reach := reach_of(rule)) is not None), None)
         if joining is not None and judged.stream is not None:
             join = Join(rule=joining[0], reach=joining[1], at=at)
@@ -261,12 +305,31 @@ class Scanner:
 
     def _note_kind(self, job: CountedJob, judged: _Judged, at: Usec, *, matched: bool) -> None:
         kind = fingerprint(said_in(judged.text).text).key
-        self._found.append(ErrorSeen(job=job.name, at=at, cursor=judged.cursor, kind=kind, matched=matched))
+        invocation, began = self._invocation(job, judged)
+        seen = ErrorSeen(
+            job=job.name,
+            at=at,
+            cursor=judged.cursor,
+            kind=kind,
+            matched=matched,
+            invocation=invocation,
+            began=began,
+        )
+        self._found.append(seen)
+
+    def _invocation(self, job: CountedJob, judged: _Judged) -> tuple[str, Usec | None]:
+        """The invocation of the job's unit that the entry is about, and when it began."""
+        unit, invocation = judged.run
+        if job not in judged.runners:
+            return "", None
+        if not invocation and judged.dump:
+            invocation = self._invocations.last(unit)
+        return invocation, self._invocations.began(unit, invocation)
 
     def _keep_carry(self) -> None:
         """Before the first change of the carry in a tally: it is what `discard` goes back to."""
         if self._before is None:
-            self._before = self._joins.copy(), self._runs.copy()
+            self._before = self._joins.copy(), self._runs.copy(), self._invocations.copy()
 
 
 def _is_severe(get: Callable[[str], bytes]) -> bool:

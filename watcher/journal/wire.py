@@ -9,15 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar, assert_never
+from typing import Any, TypeVar
 
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MILLISECOND, Usec
 from watcher.core.errors import WatcherError
-from watcher.core.found import ErrorSeen, Found, JobTally, Match
+from watcher.core.found import JobTally
 from watcher.core.names import JobName, RuleName
 from watcher.core.rule import FieldCondition, Rule, WatchedJob
 from watcher.core.severity import Severity
+from watcher.journal.finds import find_data, find_from
 from watcher.journal.position import Spot
 from watcher.journal.reading import Reading
 from watcher.journal.source import Source
@@ -155,6 +156,8 @@ def job_from(data: Mapping[str, Any]) -> WatchedJob:
         identifiers=tuple(map(_text, data["identifiers"])),
         rules=tuple(_rule(rule) for rule in data["rules"]),
         kinds=bool(data["kinds"]),
+        expected=None if data["expected"] is None else _rule(data["expected"]),
+        run_as=None if data["run_as"] is None else _whole(data["run_as"]),
     )
 
 
@@ -174,7 +177,7 @@ def _reading_data(reading: Reading) -> dict[str, Any]:
         "until": reading.read_until,
         "last": reading.last_entry_at,
         "jobs": [[tally.job, tally.entries, tally.first_at, tally.last_at] for tally in reading.tallies],
-        "found": [_found_data(item) for item in reading.found],
+        "found": [find_data(item) for item in reading.found],
         "gaps": [[gap.reason, gap.since, gap.until, gap.entries, gap.job] for gap in reading.gaps],
         "position": reading.position,
         "entries": reading.entries,
@@ -182,15 +185,6 @@ def _reading_data(reading: Reading) -> dict[str, Any]:
         "visible": reading.visible,
         "heard": reading.heard,
     }
-
-
-def _found_data(item: Found) -> list[Any]:
-    match item:
-        case Match():
-            return ["match", item.job, item.rules, item.severity, item.at, item.cursor]
-        case ErrorSeen():
-            return ["error", item.job, item.at, item.cursor, item.kind, item.matched]
-    assert_never(item)
 
 
 def _message(data: dict[str, Any]) -> Message:
@@ -204,7 +198,7 @@ def _message(data: dict[str, Any]) -> Message:
         read_until=Usec(_whole(batch["until"])),
         last_entry_at=None if batch["last"] is None else Usec(_whole(batch["last"])),
         tallies=tuple(_tally(*item) for item in batch["jobs"]),
-        found=tuple(_FOUND[item[0]](*item[1:]) for item in batch["found"]),
+        found=tuple(find_from(item) for item in batch["found"]),
         gaps=tuple(_gap(*item) for item in batch["gaps"]),
         position=None if batch["position"] is None else _text(batch["position"]),
         entries=_whole(batch["entries"]),
@@ -217,25 +211,6 @@ def _message(data: dict[str, Any]) -> Message:
 def _tally(job: object, entries: object, first: object, last: object) -> JobTally:
     first_at, last_at = Usec(_whole(first)), Usec(_whole(last))
     return JobTally(job=JobName(_text(job)), entries=_whole(entries), first_at=first_at, last_at=last_at)
-
-
-def _match(job: object, rules: list[object], severity: str, at: object, cursor: object) -> Match:
-    return Match(
-        job=JobName(_text(job)),
-        rules=tuple(RuleName(_text(rule)) for rule in rules),
-        severity=Severity(severity),
-        at=Usec(_whole(at)),
-        cursor=_text(cursor),
-    )
-
-
-def _error(job: object, at: object, cursor: object, kind: object, matched: object) -> ErrorSeen:
-    return ErrorSeen(
-        job=JobName(_text(job)), at=Usec(_whole(at)), cursor=_text(cursor), kind=_text(kind), matched=bool(matched)
-    )
-
-
-_FOUND: Mapping[str, Callable[..., Found]] = {"match": _match, "error": _error}
 
 
 def _gap(reason: str, since: object, until: object, entries: object, job: object) -> Gap:
