@@ -31,6 +31,7 @@ from watcher.journal.source import Source
 MOST_KINDS: Final = 10_000
 """Kinds of unmatched lines that are told apart; what comes later is counted together."""
 KEPT_SAMPLES: Final = 5
+KEPT_UNMATCHED: Final = 20
 _LONGEST: Final = 4096
 _EVERY = RuleName("")
 _BATCH: Final = 500
@@ -71,10 +72,12 @@ class Matching:
     """What came of it so far.
 
     Of all `entries` of the job some matched, some were joined to those, `again` fired only rules that count a run once,
-    and `unmatched` are the rest. `kinds` by their fingerprints, `other_kinds` are entries of those past MOST_KINDS.
+    and `unmatched` are the rest. With `groups`, which cost more than all else, these are also grouped: `kinds` by their
+    fingerprints, `other_kinds` are entries of those past MOST_KINDS. `first_unmatched` are the first few of them.
     """
 
     rules: Sequence[Rule]
+    groups: bool = True
     entries: int = 0
     matched: int = 0
     again: int = 0
@@ -82,11 +85,13 @@ class Matching:
     hits: dict[str, Hits] = field(default_factory=dict)
     kinds: dict[str, Kind] = field(default_factory=dict)
     other_kinds: int = 0
+    first_unmatched: list[Sample] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
-    _matcher: Matcher = field(init=False)
+    _once: Matcher | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self._matcher = Matcher(self.rules)
+        once = [rule for rule in self.rules if rule.once is not None]
+        self._once = Matcher(once) if once else None
 
     @property
     def joined(self) -> int:
@@ -98,26 +103,30 @@ class Matching:
         self.entries += entries
         for match in found:
             fields = fields_of(match.cursor)
-            text = fields.get("MESSAGE", b"")[:_LONGEST].decode("utf-8", "replace")
-            sample = Sample(at=match.at, text=text)
             named = [rule for rule in match.rules if rule != _EVERY]
-            for rule in named:
-                self._hit(rule, sample)
             if named:
                 self.matched += 1
-            elif self._matcher.hits(fields.get("MESSAGE"), fields.get):
+                for rule in named:
+                    self._hit(rule, match.at, fields)
+            elif self._once is not None and self._once.hits(fields.get("MESSAGE"), fields.get):
                 self.again += 1
             else:
-                self._leave(sample, number_of(fields.get("PRIORITY"), digits=1))
+                self._leave(match.at, fields)
 
-    def _hit(self, rule: str, sample: Sample) -> None:
+    def _hit(self, rule: str, at: Usec, fields: Mapping[str, bytes]) -> None:
         hits = self.hits.setdefault(rule, Hits())
         hits.count += 1
         if len(hits.samples) < KEPT_SAMPLES:
-            hits.samples.append(sample)
+            hits.samples.append(_sample(at, fields))
 
-    def _leave(self, sample: Sample, priority: int | None) -> None:
+    def _leave(self, at: Usec, fields: Mapping[str, bytes]) -> None:
         self.unmatched += 1
+        if len(self.first_unmatched) < KEPT_UNMATCHED:
+            self.first_unmatched.append(_sample(at, fields))
+        if self.groups:
+            self._group(_sample(at, fields), number_of(fields.get("PRIORITY"), digits=1))
+
+    def _group(self, sample: Sample, priority: int | None) -> None:
         said = said_in(sample.text.encode("utf-8", "replace"))
         key = f"{fingerprint(said.text).key} {'' if said.level is None else said.level[1]}"
         kind = self.kinds.get(key)
@@ -133,9 +142,13 @@ class Matching:
             kind.samples.append(sample)
 
 
-def match_recorded(job: WatchedJob, entries: Iterable[MemoryEntry]) -> Matching:
+def _sample(at: Usec, fields: Mapping[str, bytes]) -> Sample:
+    return Sample(at=at, text=fields.get("MESSAGE", b"")[:_LONGEST].decode("utf-8", "replace"))
+
+
+def match_recorded(job: WatchedJob, entries: Iterable[MemoryEntry], *, groups: bool = True) -> Matching:
     """Entries from a stream, in their order. An entry that has no unit gets that of lines."""
-    matching = Matching(rules=job.rules)
+    matching = Matching(rules=job.rules, groups=groups)
     scanner = Scanner((_with_every(job),))
     batch: list[MemoryEntry] = []
     reader = MemoryReader(_with_unit(entries, batch))
@@ -154,13 +167,19 @@ def match_recorded(job: WatchedJob, entries: Iterable[MemoryEntry]) -> Matching:
 
 
 def match_journal(
-    job: WatchedJob, source: Source, *, since: Usec, until: Usec, seen: Callable[[Reading], None]
+    job: WatchedJob,
+    source: Source,
+    *,
+    since: Usec,
+    until: Usec,
+    seen: Callable[[Reading], None],
+    groups: bool = True,
 ) -> Matching:
     """A range of the journal, read as a replay reads it; `seen` hears of each batch.
 
     Raises JournalError.
     """
-    matching = Matching(rules=job.rules)
+    matching = Matching(rules=job.rules, groups=groups)
     kept: dict[str, Kept] = {}
     make = partial(KeepingReader, kept=kept)
     for reading in read_extent(source, (_with_every(job),), since=since, until=until, make=make):

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from watcher.cli.choosing import catalog_of
 from watcher.cli.exits import UsageError
 from watcher.cli.instants import parse_instant
-from watcher.cli.output import LINE, output_of
+from watcher.cli.output import output_of
 from watcher.cli.progress import Progress
+from watcher.cli.rules_match_lines import Ranked, in_words, pack, report, unmatched_in_words
 from watcher.clock import wall_clock
 from watcher.config.catalog import Catalog, KnownRule
-from watcher.config.suggested_rule import SuggestedRule, as_pack, suggest_rule
+from watcher.config.suggested_rule import suggest_rule
 from watcher.core.names import RuleName, is_safe_name
 from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
-from watcher.core.shown import shown_coverage, shown_instant
 from watcher.core.suspicion import guessed_severity
-from watcher.core.text import shown
 from watcher.journal.recorded import Form, read_recorded
 from watcher.journal.source import Source
-from watcher.matching import Kind, Matching, Sample, job_for, match_journal, match_recorded, rules_for_lines
+from watcher.matching import Kind, Matching, job_for, match_journal, match_recorded, rules_for_lines
 
-_SAMPLE, _TEMPLATE = 160, 160
 _SINCE = "-1d"
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -51,13 +49,13 @@ def run(args: argparse.Namespace) -> int:
         rules_made = [rule for (_, severity), rule in kinds if rule is not None and severity is not Severity.INFO]
         if not rules_made:
             raise UsageError("nothing that no rule knows looks like an error", hint="--unmatched shows what there is")
-        output.data(_report(matching, known, kinds, args), [_pack(args.as_pack, rules_made)])
+        output.data(report(matching, known, kinds, args), [pack(args.as_pack, rules_made)])
         return 0
     has_times = form is not Form.LINES
-    lines = _in_words(matching, known, args, has_times=has_times)
+    lines = in_words(matching, known, args, has_times=has_times)
     if args.unmatched:
-        lines += _unmatched_in_words(matching, kinds, has_times=has_times)
-    output.data(_report(matching, known, kinds, args), lines)
+        lines += unmatched_in_words(matching, kinds, has_times=has_times)
+    output.data(report(matching, known, kinds, args), lines)
     return 0
 
 
@@ -103,6 +101,7 @@ def _match_journal(args: argparse.Namespace, catalog: Catalog, rules: Sequence[R
         since=since,
         until=until,
         seen=lambda reading: progress.show(reading.entries, reading.read_until),
+        groups=_wants_groups(args),
     )
     progress.end()
     return matching
@@ -118,7 +117,7 @@ def _match_stream(args: argparse.Namespace, catalog: Catalog, rules: Sequence[Ru
             job = job_for(rules_for_lines(rules), units=["lines.service"])
         else:
             job = _job(args, catalog, rules)
-        return match_recorded(job, recorded.entries), recorded.form
+        return match_recorded(job, recorded.entries, groups=_wants_groups(args)), recorded.form
 
 
 def _opened(files: Sequence[Path]) -> IO[bytes]:
@@ -139,9 +138,13 @@ def _job(args: argparse.Namespace, catalog: Catalog, rules: Sequence[Rule]) -> W
     return job_for(rules, units=units, identifiers=args.identifiers)
 
 
+def _wants_groups(args: argparse.Namespace) -> bool:
+    return bool(args.unmatched) or args.as_pack is not None
+
+
 def _is_short_form(matching: Matching) -> bool:
     """Whether most of what no rule knows begins as in `Nov 24 22:00:01 host unit[1]: `."""
-    texts = [sample.text for kind in matching.kinds.values() for sample in kind.samples]
+    texts = [sample.text for sample in matching.first_unmatched]
     return bool(texts) and 2 * sum(map(_has_prefix, texts)) > len(texts)
 
 
@@ -153,9 +156,7 @@ def _has_prefix(text: str) -> bool:
 # ------------------------------------------------------------------------------------------------------- kinds
 
 
-def _ranked(
-    matching: Matching, limit: int, *, taken: set[str]
-) -> list[tuple[tuple[Kind, Severity], SuggestedRule | None]]:
+def _ranked(matching: Matching, limit: int, *, taken: set[str]) -> Ranked:
     """The kinds of lines that no rule knows, each with a rule for it if one can be made.
 
     Those that look bad come first, the most frequent of them before the others; of the rest the rare ones do: what a
@@ -164,7 +165,7 @@ def _ranked(
     judged = [(kind, _guessed(kind)) for kind in matching.kinds.values()]
     order = {severity: rank for rank, severity in enumerate(Severity)}
     judged.sort(key=lambda one: (order[one[1]], one[0].count if one[1] is Severity.INFO else -one[0].count))
-    ranked: list[tuple[tuple[Kind, Severity], SuggestedRule | None]] = []
+    ranked: Ranked = []
     for kind, severity in judged[:limit]:
         others = [other.samples[0].text for other, level in judged if level is Severity.INFO and other is not kind][
             ::-1
@@ -185,113 +186,3 @@ def _guessed(kind: Kind) -> Severity:
 
 _OTHERS = 50
 """Healthy lines among which a near miss is looked for."""
-
-
-# ------------------------------------------------------------------------------------------------------- output
-
-
-def _report(
-    matching: Matching,
-    known: dict[str, KnownRule],
-    kinds: list[tuple[tuple[Kind, Severity], SuggestedRule | None]],
-    args: argparse.Namespace,
-) -> dict[str, Any]:
-    report: dict[str, Any] = {
-        "schema": 1,
-        "entries": matching.entries,
-        "matched": matching.matched,
-        "joined": matching.joined,
-        "counted_before": matching.again,
-        "unmatched": matching.unmatched,
-        "coverage": shown_coverage(matching.gaps),
-        "rules": [
-            {
-                "name": known[label].rule.name,
-                "pack": known[label].rule.pack or None,
-                "severity": known[label].rule.severity,
-                "count": hits.count,
-                "samples": [_sample_json(one) for one in hits.samples[: args.samples]],
-            }
-            for label, hits in _by_count(matching)
-        ],
-    }
-    if args.unmatched or args.as_pack is not None:
-        report["kinds"] = [
-            {
-                "template": kind.template,
-                "level": None if kind.level is None else kind.level[1],
-                "count": kind.count,
-                "looks_like": severity,
-                "priority": kind.priority,
-                "samples": [_sample_json(one) for one in kind.samples[: args.samples]],
-                "rule": None if rule is None else {"name": rule.name, "match": rule.match, "yaml": rule.yaml},
-            }
-            for (kind, severity), rule in kinds
-        ]
-        report["kinds_left_out"] = len(matching.kinds) - len(kinds) + bool(matching.other_kinds)
-    return report
-
-
-def _sample_json(sample: Sample) -> dict[str, Any]:
-    return {"at": shown_instant(sample.at), "message": sample.text}
-
-
-def _by_count(matching: Matching) -> list[tuple[str, Any]]:
-    return sorted(matching.hits.items(), key=lambda one: (-one[1].count, one[0]))
-
-
-def _in_words(
-    matching: Matching, known: dict[str, KnownRule], args: argparse.Namespace, *, has_times: bool
-) -> list[str]:
-    parts = [f"{matching.matched} match"]
-    parts += [f"{matching.joined} are joined to them"] if matching.joined else []
-    parts += [f"{matching.again} tell of a run that is counted"] if matching.again else []
-    parts.append(f"{matching.unmatched} match no rule")
-    lines = [f"{matching.entries} entr{'y' if matching.entries == 1 else 'ies'}: {', '.join(parts)}"]
-    if matching.gaps:
-        lines.append(f"{len(matching.gaps)} gaps: the counts are a lower bound")
-    for label, hits in _by_count(matching):
-        lines.append(f"{hits.count:>7}  {known[label].rule.severity:<8}  {label}")
-        lines += [_sample_line(one, has_times=has_times) for one in hits.samples[: args.samples]]
-    return lines
-
-
-def _sample_line(sample: Sample, *, has_times: bool) -> str:
-    at = f"{(shown_instant(sample.at) or '')[:19]}Z  " if has_times else ""
-    return f"{'':9}{at}{shown(sample.text, limit=_SAMPLE)}"
-
-
-def _unmatched_in_words(
-    matching: Matching, kinds: list[tuple[tuple[Kind, Severity], SuggestedRule | None]], *, has_times: bool
-) -> list[str]:
-    if not kinds:
-        return []
-    lines = [
-        "",
-        "What no rule knows, by kind; to watch for one, put its rule under `rules:` and mend name and severity:",
-    ]
-    for (kind, _), rule in kinds:
-        lines += ["", f"# {kind.count} x {shown(_titled(kind), limit=_TEMPLATE)}"]
-        if has_times:
-            lines.append(f"# first {(shown_instant(kind.samples[0].at) or '')[:19]}Z")
-        lines += ["# too little in common for a rule"] if rule is None else list(_safe_yaml(rule))
-    left = len(matching.kinds) - len(kinds)
-    if left or matching.other_kinds:
-        lines += [
-            "",
-            f"# {left}{'+' if matching.other_kinds else ''} more kind{'' if left == 1 else 's'}: --limit shows more",
-        ]
-    return lines
-
-
-def _titled(kind: Kind) -> str:
-    return kind.template if kind.level is None else f"{kind.level[0]} {kind.level[1]}: {kind.template}"
-
-
-def _safe_yaml(rule: SuggestedRule) -> Iterator[str]:
-    """Its text is printable already: whatever isn't stands in escapes that YAML reads back."""
-    yield from (shown(f"  {line}", limit=LINE) for line in rule.yaml.splitlines())
-
-
-def _pack(name: str, rules: Sequence[SuggestedRule]) -> str:
-    return as_pack(name, "suggested by `watcher rules match`: mend names and severities", rules).rstrip("\n")
