@@ -1,6 +1,6 @@
 """Speed of reading and matching, as a ratio to a C loop that only reads three fields.
 
-    python -m benchmarks.reading [--messages DIR] [--entries N] [--rounds N]
+    python -m benchmarks.reading [--messages DIR] [--entries N] [--rounds N] [--cases CASE…]
 
 Each case is measured in turns with the C loop, after a round to warm the cache; the table shows the median ratio of
 the rounds. Every entry belongs to a job. Absolute rates depend on the machine, and little else; ratios hardly do.
@@ -12,12 +12,14 @@ import argparse
 import statistics
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from systemd._reader import _Reader
 
 from benchmarks.corpus import ENTRIES, UNITS, cache_directory, corpus, unit
+from benchmarks.quality import rules_of
+from watcher.config.packs import shipped_packs
 from watcher.core.duration import HOUR, Usec
 from watcher.core.names import JobName, RuleName
 from watcher.core.policy import JobPolicy, Mode, ReleasePolicy
@@ -63,6 +65,12 @@ def job_each(*, rule_count: int) -> tuple[WatchedJob, ...]:
     )
 
 
+def packs_job(*without: str) -> tuple[WatchedJob, ...]:
+    """All units in one job with every shipped pack but these."""
+    rules = tuple(rules_of(sorted(shipped_packs().keys() - set(without))))
+    return (WatchedJob(name=JobName("all"), units=unit_patterns(50), identifiers=(), rules=rules),)
+
+
 CASES: dict[str, tuple[WatchedJob, ...]] = {
     "10 rules": one_job(rule_count=10),
     "100 rules": one_job(rule_count=100),
@@ -70,10 +78,22 @@ CASES: dict[str, tuple[WatchedJob, ...]] = {
     "100 rules, 50 unit patterns": one_job(rule_count=100, unit_count=50),
     "100 rules, 1000 unit patterns": one_job(rule_count=100, unit_count=1000),
     "100 rules, 20 jobs": job_each(rule_count=100),
+    "all packs but priority": packs_job("priority"),
+    "all packs": packs_job(),
     "replay, 10 rules": one_job(rule_count=10),
     "replay, 100 rules": one_job(rule_count=100),
     "replay, 1000 rules": one_job(rule_count=1000),
+    "replay, all packs but priority": packs_job("priority"),
 }
+
+KEPT = (
+    ("1000 rules", "10 rules", "1000 rules against 10"),
+    ("all packs but priority", "10 rules", "all packs but priority against 10 rules"),
+    ("all packs", "10 rules", "all packs against 10 rules"),
+    ("replay, all packs but priority", "replay, 10 rules", "all packs but priority against 10 rules, in replay"),
+    ("100 rules, 1000 unit patterns", "100 rules, 50 unit patterns", "1000 unit patterns against 50"),
+)
+"""Pairs of cases, and how they are called."""
 
 
 def seconds_to_scan(journal: Path, jobs: Sequence[WatchedJob], entries: int) -> float:
@@ -123,20 +143,22 @@ def built_loop() -> Path:
     return loop
 
 
-def measure(journal: Path, loop: Path, entries: int, rounds: int) -> dict[str, tuple[float, float]]:
+def measure(
+    journal: Path, loop: Path, entries: int, rounds: int, cases: Mapping[str, tuple[WatchedJob, ...]]
+) -> dict[str, tuple[float, float]]:
     """For each case the median ratio to the C loop, and the entries a second."""
     seconds_in_c(loop, journal, entries)
-    ratios: dict[str, list[float]] = {name: [] for name in CASES}
-    rates: dict[str, list[float]] = {name: [] for name in CASES}
+    ratios: dict[str, list[float]] = {name: [] for name in cases}
+    rates: dict[str, list[float]] = {name: [] for name in cases}
     for _ in range(rounds):
-        for name, jobs in CASES.items():
+        for name, jobs in cases.items():
             before = seconds_in_c(loop, journal, entries)
             measured = seconds_to_replay if name.startswith("replay") else seconds_to_scan
             took = measured(journal, jobs, entries)
             after = seconds_in_c(loop, journal, entries)
             ratios[name].append((before + after) / 2 / took)
             rates[name].append(entries / took)
-    return {name: (statistics.median(ratios[name]), statistics.median(rates[name])) for name in CASES}
+    return {name: (statistics.median(ratios[name]), statistics.median(rates[name])) for name in cases}
 
 
 def main() -> None:
@@ -145,16 +167,18 @@ def main() -> None:
     parser.add_argument("--messages", type=Path, help="directory of Loghub's CSV files")
     parser.add_argument("--entries", type=int, default=ENTRIES)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=tuple(CASES), metavar="CASE")
     options = parser.parse_args()
+    cases = {name: CASES[name] for name in options.cases}
     journal = corpus(messages=options.messages, entries=options.entries)
-    results = measure(journal, built_loop(), options.entries, options.rounds)
+    results = measure(journal, built_loop(), options.entries, options.rounds, cases)
     print(f"{'case':34}{'of the C loop':>14}{'entries/s':>12}")
     for name, (ratio, rate) in results.items():
         print(f"{name:34}{ratio:14.2f}{rate:12,.0f}")
     print()
-    print(f"1000 rules keep {results['1000 rules'][0] / results['10 rules'][0]:.0%} of 10 rules")
-    wide, narrow = results["100 rules, 1000 unit patterns"][0], results["100 rules, 50 unit patterns"][0]
-    print(f"1000 unit patterns keep {wide / narrow:.0%} of 50")
+    for name, of, said in KEPT:
+        if name in results and of in results:
+            print(f"{said}: {results[name][0] / results[of][0]:.0%} of the speed")
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ class Matcher:
     for any other sender `hits` has to be asked.
     """
 
-    __slots__ = ("_bounds", "_by_id", "_needs_id", "_patterns", "_texts", "_unless", "search")
+    __slots__ = ("_bounds", "_by_id", "_firing", "_needs_id", "_patterns", "_texts", "_unless", "search")
 
     def __init__(self, rules: Sequence[Rule], *, max_mem: int = MOST_MEMORY) -> None:
         """Raises PatternError for the first pattern that can't be used."""
@@ -67,6 +67,7 @@ class Matcher:
         self._bounds = [_priority_bound(rule) for _, rule in self._texts]
         self._bounds += [_NO_BOUND] * (len(patterns) - len(self._texts))
         self._bounds.append(_NO_PRIORITY)  # of the guard, which is never of interest
+        self._firing = [_priorities(bound) for bound in self._bounds]
         self._unless: dict[str, re2._Regexp[str]] = {
             rule.unless: compile_pattern(rule.unless) for rule in rules if rule.unless is not None
         }
@@ -80,16 +81,19 @@ class Matcher:
 
         `get` is the reader's: KeyError for a field that there isn't. An answer without the guard is none.
         """
-        if self._patterns.guard not in answer:
+        guard = self._patterns.guard
+        if len(answer) == 2 and guard in answer:  # noqa: PLR2004 - one rule: an entry that says nothing but its PRIORITY
+            firing = self._firing[answer[0] + answer[1] - guard]
+        elif guard in answer:
+            firing = self._firing[max(answer, key=self._bounds.__getitem__)]
+        else:
             return False
-        worst = max([self._bounds[number] for number in answer])
-        if worst == _NO_BOUND:
+        if firing is None:
             return False
         try:
-            level = number_of(get("PRIORITY"), digits=_PRIORITY_DIGITS)
+            return get("PRIORITY") not in firing
         except KeyError:
             return True
-        return level is None or level > worst
 
     def hits(self, message: bytes | None, field: Field, *, own_unit: bool = True) -> tuple[Rule, ...]:
         """The rules that fire, in the order in which they were given.
@@ -160,6 +164,14 @@ def _holds(condition: FieldCondition, value: bytes | None) -> bool:
     if condition.at_most is not None:
         return level <= condition.at_most
     return condition.at_least is not None and level >= condition.at_least
+
+
+def _priorities(bound: int) -> frozenset[bytes] | None:
+    """The fields PRIORITY that are at least as bad as the bound, as `number_of` reads them; None if every field is."""
+    if bound == _NO_BOUND:
+        return None
+    widths = range(1, _PRIORITY_DIGITS + 1)
+    return frozenset(f"{level:0{width}}".encode() for level in range(bound + 1) for width in widths)
 
 
 def _priority_bound(rule: Rule) -> int:
