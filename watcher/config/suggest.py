@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 
 from watcher.config.problem import quoted
@@ -23,5 +22,7 @@ def did_you_mean(word: str, known: Collection[str], *, things: str) -> str:
 
 def nearest(word: str, known: Collection[str]) -> str:
     """A hint that names the nearest of `known`, "" when none is near."""
+    import difflib  # noqa: PLC0415 - only who makes a mistake waits for it
+
     found = difflib.get_close_matches(word[:_LONGEST], known, n=1, cutoff=_ALIKE)
     return f"did you mean {quoted(found[0])}?" if found else ""

@@ -6,7 +6,6 @@ Knows how to read the claims directory from outside, while a runner may be at wo
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from enum import StrEnum
 
 from watcher.dispatch import claim as claims
@@ -27,19 +26,26 @@ class Standing(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """`detail` says what is wrong where something is; `result` is set for ENDED only; `output` is hostile text.
 
     `repeatable`: the interrupted command may be run once more.
     """
 
-    standing: Standing
-    detail: str = ""
-    started_at: int | None = None
-    result: Result | None = None
-    output: str = ""
-    repeatable: bool = False
+    __slots__ = ("detail", "output", "repeatable", "result", "standing", "started_at")
+
+    def __init__(
+        self,
+        *,
+        standing: Standing,
+        detail: str = "",
+        started_at: int | None = None,
+        result: Result | None = None,
+        output: str = "",
+        repeatable: bool = False,
+    ) -> None:
+        self.standing, self.detail, self.started_at = standing, detail, started_at
+        self.result, self.output, self.repeatable = result, output, repeatable
 
 
 def look(at: int, release_id: str) -> Evidence:
