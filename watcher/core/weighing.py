@@ -15,6 +15,7 @@ from watcher.core.duration import Usec
 from watcher.core.found import ErrorSeen, Found, Match, RunBegan, RunEnded
 from watcher.core.messages import BatchRead
 from watcher.core.names import JobName
+from watcher.core.new_errors import NewErrorCount
 from watcher.core.reason import Reason
 from watcher.core.thresholds import Counted
 from watcher.core.trial import Entry, Sighting, Trial
@@ -76,10 +77,12 @@ def weigh_baseline(trial: Trial, baseline: Baseline, *, window: Usec) -> tuple[T
     """
     settles_at = trial.settles_at or Usec(0)
     judged = [thresholds.with_baseline(count, baseline, settles_at=settles_at, window=window) for count in trial.counts]
-    at = min((when for _, when in judged if when is not None), default=None)
-    crossed = [thresholds.crossed(count) for count, when in judged if when is not None and when == at]
-    reasons = tuple(reason for reason in crossed if reason is not None)
-    return replace(trial, baseline=baseline, counts=tuple(count for count, _ in judged)), reasons, at
+    # an entry's match comes before its kind, as in the journal
+    crossed = [(when, isinstance(count, NewErrorCount), count) for count, when in judged if when is not None]
+    first = min((when, is_kind) for when, is_kind, _ in crossed) if crossed else None
+    told = [thresholds.crossed(count) for when, is_kind, count in crossed if (when, is_kind) == first]
+    known = replace(trial, baseline=baseline, counts=tuple(count for count, _ in judged))
+    return known, tuple(reason for reason in told if reason is not None), None if first is None else first[0]
 
 
 class _Count:
