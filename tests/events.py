@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TypedDict, Unpack
 
-from watcher.core.baseline import Baseline, ErrorMinutes
+from watcher.core.baseline import Baseline, ErrorMinutes, OldRuns
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MINUTE, SECOND, Usec, parse_duration
 from watcher.core.engine import decide
@@ -334,10 +334,11 @@ def baseline(
     minutes: int = 14 * 24 * 60,
     bursts: int | None = None,
     kinds: tuple[str, ...] = (),
+    runs: tuple[int, int] | None = None,
     whole: str = "14d",
     problem: str = "",
 ) -> Baseline:
-    """What was in the fourteen days before `START`."""
+    """What was in the fourteen days before `START`; `runs` are so many failed ones of so many."""
     since = Usec(START - span("14d"))
     many = tuple(
         ErrorMinutes(severity=one, minutes=error_minutes, bursts=error_minutes if bursts is None else bursts)
@@ -351,6 +352,7 @@ def baseline(
         entries=1000,
         minutes=minutes,
         error_minutes=many,
+        runs=None if runs is None else OldRuns(failed=runs[0], succeeded=runs[1] - runs[0]),
         kinds=tuple((kind, 1) for kind in sorted(kinds)),
         problem=problem,
     )

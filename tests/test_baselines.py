@@ -14,6 +14,7 @@ import pytest
 
 from tests.journal.written import T0, Line, LiveWriter, write
 from tests.parts.daemons import DaemonProcess
+from tests.parts.journals import write_journal
 from watcher.core.duration import HOUR, MINUTE, SECOND
 
 UNIT = "import.service"
@@ -28,6 +29,7 @@ def job(condition: str, *, window: str = "5m") -> str:
     release:
       window: {window}
       settle: 0s
+      blame: all
       fail_when:
         - {condition}
 """
@@ -89,9 +91,10 @@ def test_a_past_that_is_read_after_a_kill(tmp_path: Path, journal: LiveWriter) -
         assert "failed" == daemon.show(release)["verdict"]
 
 
-def replayed(tmp_path: Path, condition: str, entries: list[Line], *, window: str = "1h") -> dict[str, Any]:
+def replayed(tmp_path: Path, condition: str, entries: list[Line] | None, *, window: str = "1h") -> dict[str, Any]:
     """What `watcher replay` says of a release two days after T0."""
-    write(tmp_path / "journal", "system", entries)
+    if entries is not None:
+        write(tmp_path / "journal", "system", entries)
     config = tmp_path / "watcher.yaml"
     head = f"version: 1\njournal: {{directory: {tmp_path / 'journal'}}}\njobs:\n  import:\n"
     config.write_text(head + job(condition, window=window))
@@ -143,3 +146,47 @@ def test_the_baseline_says_too_little(tmp_path: Path) -> None:
     report = replayed(tmp_path, "above_baseline: {lookback: 2d}", [*two_days(lost_every=1440)[-5:], *since(*range(60))])
     assert "inconclusive" == report["verdict"]
     assert "not applicable" in report["reasons"][1]
+
+
+def of_runs(first: int, *failed: bool, start: int) -> list[dict[str, Any]]:
+    """PID 1's records of a oneshot job, a run each hour before the release, each minute after it."""
+    entries = []
+    for number, is_failed in enumerate(failed):
+        at = start + number * (HOUR if first == 0 else MINUTE)
+        run = f"{first + number:032x}"
+        records = [("7d4958e842da4a758f6c1cdc7b36dcc5", at)]
+        if is_failed:
+            records.append(("d9b373ed55a64feb8242e02dbe79a49c", at + SECOND))
+        else:
+            records.append(("7ad2d189f7e94e70a38c781354912448", at + SECOND))
+            records.append(("39f53479d3a045ac8e11786248231fbf", at + SECOND + 1))
+        entries += [
+            {
+                "__REALTIME_TIMESTAMP": when,
+                "__MONOTONIC_TIMESTAMP": when - T0 + 10_000_000_000_000,
+                "_PID": 1,
+                "_UID": 0,
+                "_SYSTEMD_UNIT": "init.scope",
+                "UNIT": UNIT,
+                "INVOCATION_ID": run,
+                "MESSAGE_ID": record,
+                "MESSAGE": "a record of systemd",
+                "PRIORITY": 6,
+                "JOB_TYPE": "start",
+                "JOB_RESULT": "done",
+                "UNIT_RESULT": "exit-code",
+            }
+            for record, when in records
+        ]
+    return entries
+
+
+def test_a_job_that_fails_four_runs_of_five(tmp_path: Path) -> None:
+    """It failed one in five before: its runs are compared, not its lines."""
+    before = of_runs(0, *(number % 5 == 0 for number in range(300)), start=RELEASE - 301 * HOUR)
+    after = of_runs(1000, *(number % 5 != 0 for number in range(60)), start=RELEASE + MINUTE)
+    write_journal(tmp_path / "journal", [*before, *after])
+    report = replayed(tmp_path, "above_baseline: {factor: 2, confidence: 0.95, lookback: 14d}", None)
+    assert "failed" == report["verdict"], report
+    (reason,) = report["reasons"]
+    assert reason.endswith("runs failed, 60 of 300 before: more than 2 times as often, confidence 0.95")

@@ -16,6 +16,7 @@ from tests.events import (
     match,
     policy,
     release,
+    run,
     span,
     watching,
 )
@@ -173,3 +174,53 @@ def test_the_story_as_it_is_played() -> None:
     """A release of a job that breaks is rolled back once."""
     story = play(open_window(), baseline_read(baseline(error_minutes=20)), *every_minute(10))
     assert 1 == sum(type(one).__name__ == "QueueRollback" for step in story.commands for one in step)
+
+
+TWICE = AboveBaseline(severity=Severity.ERROR, factor=2.0, confidence=0.95, lookback=span("14d"))
+
+
+def runs(*failed: bool) -> list[Event]:
+    """A run each minute, failed or not."""
+    return [
+        batch(run(f"{number}m", number, failed=one), at=f"{number}m1s") for number, one in enumerate(failed, start=1)
+    ]
+
+
+def test_a_job_that_runs_is_judged_by_its_runs() -> None:
+    """Four of five fail after one in five did before: the reason says both."""
+    state = open_window(TWICE)
+    often = [number % 5 != 0 for number in range(1, 60)]
+    ended = after(state, baseline_read(baseline(runs=(60, 300))), *runs(*often))
+    assert Phase.FAILED is ended.phase
+    (reason,) = ended.reasons
+    assert reason.count / reason.seen >= 0.8
+    assert say(reason).endswith(" runs failed, 60 of 300 before: more than 2 times as often, confidence 0.95")
+
+
+def test_as_many_failed_runs_as_before() -> None:
+    """One in five goes on failing: the release does not fail for it."""
+    seldom = [number % 5 == 0 for number in range(1, 60)]
+    ended = after(open_window(TWICE), baseline_read(baseline(runs=(60, 300))), *runs(*seldom))
+    assert Phase.WATCHING is ended.phase
+
+
+def test_error_lines_of_a_job_that_runs() -> None:
+    """They are no trials of it: each run is one, however it logs."""
+    ended = after(open_window(TWICE), baseline_read(baseline(runs=(0, 300))), *every_minute(30))
+    assert Phase.WATCHING is ended.phase
+
+
+def test_a_service_that_hardly_ever_ends() -> None:
+    """A few runs before don't make a job one that runs: its minutes are judged."""
+    ended = after(open_window(TWICE), baseline_read(baseline(runs=(1, 9))), *every_minute(10))
+    assert Phase.FAILED is ended.phase
+
+
+@pytest.mark.parametrize("when", range(0, 40, 7))
+def test_runs_wait_for_the_past_as_well(when: int) -> None:
+    """The same verdict, reason and instant as if it had been there at once."""
+    events = runs(*[number % 5 != 0 for number in range(1, 40)])
+    known = baseline_read(baseline(runs=(60, 300)))
+    at_once = after(open_window(TWICE), known, *events)
+    late = after(open_window(TWICE), *events[:when], known, *events[when:])
+    assert (at_once.phase, at_once.ended_at, at_once.reasons) == (late.phase, late.ended_at, late.reasons)

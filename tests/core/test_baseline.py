@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.events import ERROR, JOB, ODD, OTHER_JOB, batch, error, gap, instant, match, span
-from watcher.core.baseline import MOST_KINDS, Past, unread
+from tests.events import ERROR, JOB, ODD, OTHER_JOB, batch, error, gap, instant, match, run, span
+from watcher.core.baseline import MOST_KINDS, OldRuns, Past, unread
 from watcher.core.coverage import GapReason
+from watcher.core.found import RunOutcome
 from watcher.core.messages import BatchRead
 from watcher.core.severity import Severity
 from watcher.core.statistics import Share
@@ -73,3 +74,17 @@ def test_what_could_not_be_read_says_why() -> None:
     """All of it is zero."""
     read = unread("no such directory", since=instant("0s"), until=instant("1h"))
     assert ("no such directory", 0, 0) == (read.problem, read.minutes, read.whole)
+
+
+def test_runs_before() -> None:
+    """How they ended and how long they took; one that was stopped is neither."""
+    ended = [
+        run("10m", 1, since="0s"),
+        run("20m", 2, since="18m"),
+        run("30m", 3, since=None, failed=True),
+        run("40m", 4, since="35m", outcome=RunOutcome.STOPPED),
+        run("50m", 5, since="49m"),
+    ]
+    runs = past(batch(*ended, at="50m")).result().runs
+    assert OldRuns(succeeded=3, failed=1, median=span("2m"), longest=span("10m")) == runs
+    assert Share(1, 4) == runs.share

@@ -1,8 +1,8 @@
 """The threshold `above_baseline`: failures that are too many to be what the job had before, and to be chance.
 
-Of a job that runs, each ended run is a trial. Of one that stays, each minute is, from the end of `settle` on: it fails
-with its first match of the severity. What comes while the baseline is being read is kept and judged afterwards, at its
-own instants.
+Of a job that runs (RUNS and more succeeded before), each ended run is a trial. Of one that stays, each minute is, from
+the end of `settle` on: it fails with its first match of the severity. What comes while the baseline is being read is
+kept and judged afterwards, at its own instants.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from functools import lru_cache
 
 from watcher.core.baseline import Baseline
 from watcher.core.duration import MINUTE, Usec
-from watcher.core.found import Found, Match
+from watcher.core.found import Found, Match, RunEnded, RunOutcome
 from watcher.core.policy import AboveBaseline
 from watcher.core.reason import Reason, ReasonCode
 from watcher.core.standing import Standing
 from watcher.core.statistics import LEAST_FAILURES, Share, can_exceed, log_evidence, needed
 
+RUNS = 10
+"""So many runs that succeeded before make a job one that is judged by its runs: services end seldom, and then badly."""
 PENDING_KEPT = 500
 """Trials that are kept while the baseline is read; more can't come in the minutes that it may take."""
 
@@ -115,26 +117,30 @@ def _trialled(threshold: AboveBaseline, found: Found) -> Trialled | None:
     match found:
         case Match() if found.severity.at_least(threshold.severity):
             return Trialled(at=found.at, unit=Unit.MINUTE, failed=True)
+        case RunEnded() if found.is_counted:
+            return Trialled(at=found.at, unit=Unit.RUN, failed=found.outcome is RunOutcome.FAILED)
         case _:
             return None
 
 
 def _measured(count: BaselineCount, baseline: Baseline) -> BaselineCount:
-    threshold = count.threshold
-    before, thinned = baseline.of_minutes(threshold.severity)
+    threshold, runs = count.threshold, baseline.runs
     if baseline.problem:
         return replace(count, lacking=baseline.problem)
+    if runs is not None and runs.succeeded >= RUNS:
+        unit, before, thinned = Unit.RUN, runs.share, 1.0
+    else:
+        unit, (before, thinned) = Unit.MINUTE, baseline.of_minutes(threshold.severity)
     if not can_exceed(before.thinned(thinned, up=True), factor=threshold.factor, confidence=threshold.confidence):
-        return replace(count, lacking=_too_little(before, baseline))
-    return replace(count, unit=Unit.MINUTE, before=before, thinned=thinned)
+        return replace(count, lacking=_too_little(before, unit, baseline))
+    return replace(count, unit=unit, before=before, thinned=thinned)
 
 
-def _too_little(before: Share, baseline: Baseline) -> str:
-    if baseline.heard_from is None:
+def _too_little(before: Share, unit: Unit, baseline: Baseline) -> str:
+    if baseline.heard_from is None and baseline.runs is None:
         return "the job logged nothing before the release"
-    return (
-        f"what was before ({before.failed} of {before.seen} minutes) is too little, or too bad, to be told from worse"
-    )
+    seen = f"{before.failed} of {before.seen} {unit}s"
+    return f"what was before ({seen}) is too little, or too bad, to be told from worse"
 
 
 def _with_trial(count: BaselineCount, trialled: Trialled, settles_at: Usec) -> BaselineCount:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from watcher.core.baseline import Baseline
+from watcher.core.baseline import Baseline, OldRuns
 from watcher.core.duration import format_duration
 from watcher.core.excerpt import Excerpt, ReadAgain
 from watcher.core.fingerprint import mask
@@ -104,8 +104,17 @@ def _facts(baseline: Baseline) -> Iterator[tuple[str, str]]:
     for one in baseline.error_minutes:
         if one.minutes:
             yield f"minutes with {one.severity} or worse", f"{one.minutes}, in {one.bursts} bursts"
+    if baseline.runs is not None:
+        yield "runs", _runs(baseline.runs)
     if baseline.kinds:
         yield "kinds of errors", f"{len(baseline.kinds)}{' and more' if baseline.kinds_cut else ''}"
+
+
+def _runs(runs: OldRuns) -> str:
+    ended = f"{runs.failed} of {runs.failed + runs.succeeded} failed"
+    if runs.median is None or runs.longest is None:
+        return ended
+    return f"{ended}; they took {format_duration(runs.median)} in the median, {format_duration(runs.longest)} at most"
 
 
 def _long(baseline: Baseline) -> str:

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from watcher.core.coverage import Gap
 from watcher.core.duration import MINUTE, Usec
-from watcher.core.found import ErrorSeen, Found, JobTally, Match
+from watcher.core.found import ErrorSeen, Found, JobTally, Match, RunEnded, RunOutcome
 from watcher.core.names import JobName, RuleName
 from watcher.core.severity import Severity
 from watcher.core.statistics import Share, burst_size
 
+MOST_RUNS = 100_000
+"""Of so many the durations are remembered while the past is read."""
 MOST_KINDS = 1000
 """How many kinds of errors a baseline knows; a job with more has no new ones that mean anything."""
 
@@ -30,13 +32,29 @@ class ErrorMinutes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OldRuns:
+    """How the job's runs ended before; `median` and `longest` are how long they took, None where no begin was seen."""
+
+    succeeded: int
+    failed: int
+    median: Usec | None = None
+    longest: Usec | None = None
+
+    @property
+    def share(self) -> Share:
+        """Those that failed, of those that either failed or succeeded."""
+        return Share(self.failed, self.succeeded + self.failed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
     """What was read of `[since, until)`; all counts are of the one job.
 
     `heard_from`: its first entry there, None if there was none: before that nobody knows whether it was there at all.
     `whole_from`: from then on nothing of it is missing. `minutes` were observed from `heard_from` on, those with holes
-    left out. `kinds` are the fingerprints of its errors with how often each came; `kinds_cut`: there were more.
-    `limited`: so many entries lay before `until` that reading ended there. `problem`: why nothing could be read.
+    left out. `runs` is None where none ended. `kinds` are the fingerprints of its errors with how often each
+    came; `kinds_cut`: there were more. `limited`: so many entries lay before `until` that reading ended there.
+    `problem`: why nothing could be read.
     """
 
     since: Usec
@@ -47,6 +65,7 @@ class Baseline:
     minutes: int = 0
     matches: tuple[tuple[RuleName, int], ...] = ()
     error_minutes: tuple[ErrorMinutes, ...] = ()
+    runs: OldRuns | None = None
     kinds: tuple[tuple[str, int], ...] = ()
     kinds_cut: bool = False
     limited: bool = False
@@ -81,6 +100,8 @@ class Past:
         self._matches: dict[RuleName, int] = {}
         self._minutes: dict[Severity, set[int]] = {severity: set() for severity in Severity}
         self._holes: list[tuple[int, int]] = []
+        self._succeeded = self._failed = 0
+        self._took: list[Usec] = []
         self._kinds: dict[str, int] = {}
         self._kinds_cut = False
 
@@ -111,6 +132,7 @@ class Past:
             minutes=self._observed(end),
             matches=tuple(matches),
             error_minutes=tuple(_error_minutes(severity, minutes) for severity, minutes in self._minutes.items()),
+            runs=self._runs(),
             kinds=tuple(sorted(self._kinds.items())),
             kinds_cut=self._kinds_cut,
             limited=until is not None,
@@ -129,11 +151,30 @@ class Past:
                 for severity, minutes in self._minutes.items():
                     if found.severity.at_least(severity):
                         minutes.add(found.at // MINUTE)
+            case RunEnded() if found.is_counted:
+                self._end(found)
             case ErrorSeen():
                 if found.kind in self._kinds or len(self._kinds) < MOST_KINDS:
                     self._kinds[found.kind] = self._kinds.get(found.kind, 0) + 1
                 else:
                     self._kinds_cut = True
+
+    def _end(self, run: RunEnded) -> None:
+        self._failed += run.outcome is RunOutcome.FAILED
+        self._succeeded += run.outcome is RunOutcome.SUCCEEDED
+        if run.began is not None and len(self._took) < MOST_RUNS:
+            self._took.append(Usec(max(run.at - run.began, 0)))
+
+    def _runs(self) -> OldRuns | None:
+        if not self._succeeded and not self._failed:
+            return None
+        took = sorted(self._took)
+        return OldRuns(
+            succeeded=self._succeeded,
+            failed=self._failed,
+            median=took[len(took) // 2] if took else None,
+            longest=took[-1] if took else None,
+        )
 
     def _observed(self, until: Usec) -> int:
         if self._heard_from is None:

@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from watcher.core.baseline import Baseline
+from watcher.core.baseline import Baseline, OldRuns
 from watcher.core.coverage import Gap
-from watcher.core.duration import Usec, format_duration
+from watcher.core.duration import SECOND, Usec, format_duration
 from watcher.core.found import Match
 from watcher.core.release import CommandResult, Opinion, Proposal, Release, Verification
 from watcher.core.standing import Standing
@@ -146,6 +146,15 @@ def _shown_standing(one: Standing) -> dict[str, Any]:
     }
 
 
+def _shown_old_runs(runs: OldRuns) -> dict[str, Any]:
+    return {
+        "succeeded": runs.succeeded,
+        "failed": runs.failed,
+        "median_seconds": None if runs.median is None else runs.median / SECOND,
+        "longest_seconds": None if runs.longest is None else runs.longest / SECOND,
+    }
+
+
 def _shown_baseline(baseline: Baseline) -> dict[str, Any]:
     return {
         "since": shown_instant(baseline.since),
@@ -158,6 +167,7 @@ def _shown_baseline(baseline: Baseline) -> dict[str, Any]:
         "error_minutes": {
             one.severity: {"minutes": one.minutes, "bursts": one.bursts} for one in baseline.error_minutes
         },
+        "runs": None if baseline.runs is None else _shown_old_runs(baseline.runs),
         "kinds": len(baseline.kinds),
         "kinds_cut": baseline.kinds_cut,
         "limited": baseline.limited,
