@@ -13,7 +13,7 @@ from watcher.core.names import RuleName
 from watcher.core.rule import Rule
 from watcher.core.severity import Severity
 from watcher.journal.source import Source
-from watcher.survey import Survey, most_within, survey
+from watcher.survey import Survey, fitting, most_within, survey
 
 BEGIN = Usec(1_763_900_000_000_000)
 UNIT = "import@eu.service"
@@ -34,9 +34,9 @@ def said(at: int, message: str) -> Fields:
     return {"__REALTIME_TIMESTAMP": BEGIN + at, "_SYSTEMD_UNIT": UNIT, "MESSAGE": message}
 
 
-def record(at: int, message_id: str, pid: str = "1") -> Fields:
-    stamp = BEGIN + at
-    return {"__REALTIME_TIMESTAMP": stamp, "_PID": pid, "UNIT": UNIT, "MESSAGE_ID": message_id, "MESSAGE": "…"}
+def record(at: int, message_id: str, pid: str = "1", run: int = 0) -> Fields:
+    facts = {"_PID": pid, "UNIT": UNIT, "MESSAGE_ID": message_id, "MESSAGE": "Started it.", "JOB_RESULT": "done"}
+    return {"__REALTIME_TIMESTAMP": BEGIN + at, **facts, "INVOCATION_ID": f"{run + 1:032x}", "UNIT_RESULT": "exit-code"}
 
 
 def surveyed(directory: Path, *entries: Fields, span: int = 48 * HOUR) -> Survey:
@@ -50,24 +50,25 @@ def test_a_job_that_a_timer_starts(tmp_path: Path) -> None:
     run = 6 * HOUR
     entries = []
     for number in range(8):
-        entries += [record(number * run, STARTING), said(number * run + SECOND, "hello")]
-        entries += [record(number * run + MINUTE, FAILED if number == 5 else ENDED)]
+        entries += [record(number * run, STARTING, run=number), said(number * run + SECOND, "hello")]
+        entries += [record(number * run + MINUTE, FAILED if number == 5 else ENDED, run=number)]
         if number != 5:
-            entries += [record(number * run + MINUTE + 1, STARTED)]
+            entries += [record(number * run + MINUTE + 1, STARTED, run=number)]
         if number == 5:
             entries += [said(number * run + MINUTE + 2, "boom dead")]
     found = surveyed(tmp_path, *entries)
     assert 32 == found.entries
     assert 6 * HOUR == found.rhythm
-    assert (8, 7, 1) == (len(found.started), found.ended, found.failed)
+    assert (8, 7, 1, 1) == (len(found.started), found.ended, found.failed, found.row)
     assert {"app": {"boom": 1}, "deadly": {"dead": 1}} == found.matches
     assert [0, 1] == found.errors_by_day()
-    assert (1, 1) == (len(found.errors), len(found.criticals))
+    assert ("app",) == found.fits
+    assert (1, 0) == (len(found.errors), len(found.criticals))
 
 
 def test_a_service_that_runs_on(tmp_path: Path) -> None:
     """Restarts of a service are no rhythm: its runs do not end by themselves."""
-    found = surveyed(tmp_path, *(record(number * HOUR, STARTED) for number in range(5)))
+    found = surveyed(tmp_path, *(record(number * HOUR, STARTED, run=number) for number in range(5)))
     assert found.rhythm is None
     assert 5 == len(found.started)
 
@@ -84,6 +85,14 @@ def test_entries_outside_the_span_are_left_out(tmp_path: Path) -> None:
     found = surveyed(tmp_path, said(-1, "boom"), said(0, "boom"), said(HOUR - 1, "boom"), said(HOUR, "boom"), span=HOUR)
     assert 2 == found.entries
     assert [2] == found.errors_by_day()
+
+
+def test_packs_that_see_the_same_failure() -> None:
+    """The one that sees most is enough, of two the one that sees it first; what stands alone is worth a pack."""
+    seen = {"node": [101, 20_000_101], "python": [100, 20_000_100], "go": [100], "generic": [100, 90_000_000]}
+    instants = {name: [Usec(at) for at in found] for name, found in seen.items()}
+    assert ["python", "generic"] == list(fitting(instants))
+    assert [] == list(fitting({}))
 
 
 @given(st.lists(st.integers(0, 50), max_size=12).map(sorted), st.integers(1, 20))

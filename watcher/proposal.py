@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from watcher.core.duration import HOUR, MINUTE, Usec, format_duration
 from watcher.core.names import RuleName
 from watcher.core.shown import shown_instant
-from watcher.survey import Survey, most_within
+from watcher.survey import ALWAYS, Survey, most_within
 
 WITHIN = Usec(2 * MINUTE)
 _WINDOW = Usec(15 * MINUTE)
-_LONGEST = Usec(36 * HOUR)
+_LONGEST = Usec(7 * 24 * HOUR)
 _RUNS = 3
 _FEWEST = 5
 _RULES = 4
-_ALWAYS = "systemd"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,16 +29,16 @@ class Proposal:
 
     @property
     def packs(self) -> list[str]:
-        """The packs that fit: PID 1's records, and each that matched something."""
-        return [_ALWAYS, *(name for name in sorted(self.survey.matches) if name != _ALWAYS)]
+        """PID 1's records, and the packs that fit."""
+        return [ALWAYS, *(name for name in self.survey.fits if name != ALWAYS)]
 
     @property
     def window(self) -> Usec:
-        """A quarter of an hour, or as long as three runs take to come round, in whole minutes."""
+        """A quarter of an hour, or twice as long as three runs take to come round, in whole minutes."""
         rhythm = self.survey.rhythm
         if rhythm is None:
             return _WINDOW
-        return Usec(min(max(_WINDOW, -(-_RUNS * rhythm // MINUTE) * MINUTE), _LONGEST))
+        return Usec(min(max(_WINDOW, -(-2 * _RUNS * rhythm // MINUTE) * MINUTE), _LONGEST))
 
     def text(self) -> str:
         """The configuration, as a file of its own or a drop-in."""
@@ -69,22 +68,27 @@ class Proposal:
         survey = self.survey
         yield "    release:"
         yield "      mode: observe                    # judge and record only; ask or rollback, once you trust it"
-        yield f"      window: {format_duration(self.window)}{self._why_window()}"
-        yield "      fail_when:"
+        yield from self._by_runs() if survey.rhythm is not None else self._by_time()
         yield from self._errors()
-        yield from self._criticals()
-        if survey.rhythm is not None:
-            yield "        # or by runs, however much they log:"
-            yield f"        # - failed_runs: {{count: {_RUNS - 1}, consecutive: true}}"
         yield "      # rollback:                       # needed for ask and rollback"
         yield f"      #   command: [/usr/local/bin/rollback-{self.job}]"
         yield "      #   timeout: 5m"
 
-    def _why_window(self) -> str:
-        rhythm = self.survey.rhythm
-        if rhythm is None:
-            return ""
-        return f"  # {_RUNS} runs or more: there is one about every {_rough(rhythm)}"
+    def _by_runs(self) -> Iterator[str]:
+        survey, count = self.survey, self.survey.row + 1
+        yield f"      window: {{runs: {_RUNS}, max: {format_duration(self.window)}}}"
+        yield "      expect: {successful_runs: 1}     # a release without one that ends well does not pass"
+        yield "      fail_when:"
+        yield f"        # Runs that failed: {survey.failed}, at most {survey.row} one after the other."
+        yield f"        - failed_runs: {{count: {count}, consecutive: true}}"
+
+    def _by_time(self) -> Iterator[str]:
+        criticals = self.survey.criticals
+        most = most_within(criticals, self.window)
+        yield f"      window: {format_duration(self.window)}"
+        yield "      fail_when:"
+        yield f"        # Critical entries, crashes among them: {len(criticals)}, at most {most} in such a window."
+        yield f"        - matches: {{severity: critical, count: {2 * most + 1}}}"
 
     def _errors(self) -> Iterator[str]:
         errors, days = self.survey.errors, self.survey.errors_by_day()
@@ -94,13 +98,8 @@ class Proposal:
         yield f"        # Entries of error and worse: {len(errors)}, {len(errors) / self.survey.days:.1f} a day."
         yield f"        # By day: {_shortened(days)}; at most {most} within {span}, so {count} are unusual."
         yield f"        - matches: {{severity: error, count: {count}, within: {span}}}"
-
-    def _criticals(self) -> Iterator[str]:
-        criticals = self.survey.criticals
-        most = most_within(criticals, self.window)
-        count = 2 * most + 1
-        yield f"        # Critical entries, failed runs among them: {len(criticals)}, at most {most} in such a window."
-        yield f"        - matches: {{severity: critical, count: {count}}}"
+        yield "        # or against what the job's own past makes probable:"
+        yield "        # - above_baseline: {severity: error, factor: 3}"
 
 
 def _runs_in_words(survey: Survey) -> str:

@@ -7,29 +7,24 @@ rules and instants, nothing of configuration files.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from watcher.core.duration import HOUR, Usec
-from watcher.core.found import JobTally, Match
+from watcher.core.duration import HOUR, MILLISECOND, Usec
+from watcher.core.found import COUNTED_OUTCOMES, Found, JobTally, Match, RunBegan, RunEnded, RunOutcome
 from watcher.core.names import JobName, RuleName
 from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
 from watcher.journal.extent import read_extent
 from watcher.journal.source import Source
 
+ALWAYS = "systemd"
+"""The pack of PID 1's records: it fits every unit."""
 _RUNS = JobName("runs")
-_STARTING, _STARTED, _FAILED, _ENDED = map(RuleName, ("starting", "started", "failed", "ended"))
-# https://github.com/systemd/systemd/blob/main/src/systemd/sd-messages.h
-_RECORDS = {
-    _STARTING: "7d4958e842da4a758f6c1cdc7b36dcc5",
-    _STARTED: "39f53479d3a045ac8e11786248231fbf",
-    _FAILED: "d9b373ed55a64feb8242e02dbe79a49c",
-    _ENDED: "7ad2d189f7e94e70a38c781354912448",
-}
-_RUN_RULES = tuple(Rule(name=name, severity=Severity.INFO, message_id=known) for name, known in _RECORDS.items())
 _FEW = 3
+_SAME = 10 * MILLISECOND
+"""The lines of one trace are written at once."""
 _DAY = 24 * HOUR
 
 
@@ -37,8 +32,10 @@ _DAY = 24 * HOUR
 class Survey:
     """One unit over a span: how many entries, how it runs, and what the packs' rules matched, `errors` over all packs.
 
+    `fits` are the packs that tell of something that no pack before them tells of, the most telling first.
     `errors` and `criticals` are instants of entries of that severity and worse, rising, each entry once.
-    `matches` counts by pack and rule. `started` are instants of starts, `failed` and `ended` how runs came out.
+    `matches` counts by pack and rule. `started` are instants at which runs began, `failed` and `ended` how they came
+    out, `row` is the most of them that failed one after the other.
     """
 
     unit: str
@@ -46,11 +43,13 @@ class Survey:
     until: Usec
     entries: int
     matches: Mapping[str, Mapping[RuleName, int]]
+    fits: tuple[str, ...] = ()
     errors: tuple[Usec, ...] = ()
     criticals: tuple[Usec, ...] = ()
     started: tuple[Usec, ...] = ()
     failed: int = 0
     ended: int = 0
+    row: int = 0
 
     @property
     def days(self) -> float:
@@ -78,30 +77,51 @@ def most_within(instants: Sequence[Usec], span: Usec) -> int:
     return max((place + 1 - bisect_left(instants, at - span + 1) for place, at in enumerate(instants)), default=0)
 
 
+def fitting(instants: Mapping[str, Sequence[Usec]]) -> Iterator[str]:
+    """The packs that are worth their place, by the rising instants of what each matched; ALWAYS if it matched at all.
+
+    Several packs may see the same failure, each in another of its lines. So the pack with the most matches comes first
+    (of two, the one that saw it first), and a later one must have matched something that stands alone.
+    """
+    taken: list[Usec] = []
+    for name in sorted(instants, key=lambda name: (name != ALWAYS, -len(instants[name]), sum(instants[name]), name)):
+        if name == ALWAYS or any(not _has_near(taken, at) for at in instants[name]):
+            taken = sorted([*taken, *instants[name]])
+            yield name
+
+
+def _has_near(taken: Sequence[Usec], at: Usec) -> bool:
+    """Whether one of the rising instants lies so near that both tell of the same."""
+    place = bisect_left(taken, at - _SAME)
+    return place < len(taken) and taken[place] <= at + _SAME
+
+
 def survey(source: Source, unit: str, packs: Mapping[str, Iterable[Rule]], *, since: Usec, until: Usec) -> Survey:
     """Read the unit's entries. Raises JournalError, and PatternError for a unit that is none."""
     units = (unit,)
     jobs = [
         WatchedJob(name=JobName(name), units=units, identifiers=(), rules=tuple(rules)) for name, rules in packs.items()
     ]
-    jobs.append(WatchedJob(name=_RUNS, units=units, identifiers=(), rules=_RUN_RULES))
+    jobs.append(WatchedJob(name=_RUNS, units=units, identifiers=(), rules=()))
     seen = _Seen()
     for reading in read_extent(source, jobs, since=since, until=until):
         seen.count(reading.tallies)
         for found in reading.found:
-            if isinstance(found, Match):
-                seen.take(found)
+            seen.take(found)
+    fits = tuple(fitting({name: [match.at for match in seen.by_pack[name]] for name in seen.by_pack}))
     return Survey(
         unit=unit,
         since=since,
         until=until,
         entries=seen.entries,
         matches={name: seen.matches[name] for name in packs if name in seen.matches},
-        errors=tuple(sorted(seen.errors.values())),
-        criticals=tuple(sorted(seen.criticals.values())),
-        started=tuple(seen.starting or seen.started),
-        failed=seen.failed,
-        ended=seen.ended,
+        fits=fits,
+        errors=seen.instants_of(fits, Severity.ERROR),
+        criticals=seen.instants_of(fits, Severity.CRITICAL),
+        started=tuple(seen.started),
+        failed=seen.outcomes.count(RunOutcome.FAILED),
+        ended=seen.outcomes.count(RunOutcome.SUCCEEDED),
+        row=_longest_row(seen.outcomes),
     )
 
 
@@ -111,34 +131,41 @@ class _Seen:
 
     entries: int = 0
     matches: dict[str, dict[RuleName, int]] = field(default_factory=dict)
-    errors: dict[str, Usec] = field(default_factory=dict)
-    criticals: dict[str, Usec] = field(default_factory=dict)
-    starting: list[Usec] = field(default_factory=list)
+    by_pack: dict[str, list[Match]] = field(default_factory=dict)
     started: list[Usec] = field(default_factory=list)
-    failed: int = 0
-    ended: int = 0
+    outcomes: list[RunOutcome] = field(default_factory=list)
 
     def count(self, tallies: Iterable[JobTally]) -> None:
         """The entries of the unit."""
         self.entries += sum(tally.entries for tally in tallies if tally.job == _RUNS)
 
-    def take(self, match: Match) -> None:
-        """One entry that one pack, or the records of runs, matched."""
-        if match.job == _RUNS:
-            self._take_record(match)
-            return
+    def take(self, found: Found) -> None:
+        """One thing of one of the jobs; the runs of the one that is there for them."""
+        match found:
+            case Match():
+                self._match(found)
+            case RunBegan() if found.job == _RUNS:
+                self.started.append(found.at)
+            case RunEnded() if found.job == _RUNS and found.outcome in COUNTED_OUTCOMES:
+                self.outcomes.append(found.outcome)
+            case _:
+                return
+
+    def instants_of(self, packs: Sequence[str], severity: Severity) -> tuple[Usec, ...]:
+        """Of the entries that these packs hold to be so bad or worse, rising, each entry once."""
+        bad = (match for name in packs for match in self.by_pack[name] if match.severity.at_least(severity))
+        return tuple(sorted({match.cursor: match.at for match in bad}.values()))
+
+    def _match(self, match: Match) -> None:
+        self.by_pack.setdefault(match.job, []).append(match)
         counts = self.matches.setdefault(match.job, {})
         for rule in match.rules:
             counts[rule] = counts.get(rule, 0) + 1
-        if match.severity.at_least(Severity.ERROR):
-            self.errors[match.cursor] = match.at
-        if match.severity.at_least(Severity.CRITICAL):
-            self.criticals[match.cursor] = match.at
 
-    def _take_record(self, match: Match) -> None:
-        if _STARTING in match.rules:
-            self.starting.append(match.at)
-        if _STARTED in match.rules:
-            self.started.append(match.at)
-        self.failed += _FAILED in match.rules
-        self.ended += _ENDED in match.rules
+
+def _longest_row(outcomes: Sequence[RunOutcome]) -> int:
+    longest = row = 0
+    for outcome in outcomes:
+        row = row + 1 if outcome is RunOutcome.FAILED else 0
+        longest = max(longest, row)
+    return longest

@@ -11,7 +11,7 @@ import pytest
 from tests.parts.journals import Fields, write_journal
 from watcher.cli.main import main
 from watcher.config.load import load_settings
-from watcher.core.policy import MatchThreshold, Mode
+from watcher.core.policy import Mode
 from watcher.journal.units import unit_name
 
 DAY = 86_400_000_000
@@ -24,9 +24,9 @@ def said(ago: int, message: str, unit: str = UNIT) -> Fields:
     return {"__REALTIME_TIMESTAMP": NOW - ago, "_SYSTEMD_UNIT": unit, "MESSAGE": message}
 
 
-def record(ago: int, message_id: str) -> Fields:
-    stamp = NOW - ago
-    return {"__REALTIME_TIMESTAMP": stamp, "_PID": "1", "UNIT": UNIT, "MESSAGE_ID": message_id, "MESSAGE": "…"}
+def record(ago: int, message_id: str, run: int) -> Fields:
+    facts = {"_PID": "1", "UNIT": UNIT, "MESSAGE_ID": message_id, "MESSAGE": "…", "INVOCATION_ID": f"{run + 1:032x}"}
+    return {"__REALTIME_TIMESTAMP": NOW - ago, **facts}
 
 
 def runs() -> list[Fields]:
@@ -35,8 +35,8 @@ def runs() -> list[Fields]:
     entries = []
     for number in range(6):
         at = begin - number * 10 * MINUTE
-        entries += [record(at, "7d4958e842da4a758f6c1cdc7b36dcc5"), said(at - 1, "imports")]
-        entries += [record(at - 2 * MINUTE, "7ad2d189f7e94e70a38c781354912448")]
+        entries += [record(at, "7d4958e842da4a758f6c1cdc7b36dcc5", number), said(at - 1, "imports")]
+        entries += [record(at - 2 * MINUTE, "7ad2d189f7e94e70a38c781354912448", number)]
     at = begin - 55 * MINUTE
     for _ in range(3):
         at -= 1000
@@ -65,11 +65,12 @@ def test_the_job_can_be_used_as_it_is(config: Path, capsys: pytest.CaptureFixtur
     assert (UNIT,) == job.units
     assert {"systemd", "python"} == {rule.pack for rule in job.rules}
     assert Mode.OBSERVE is policy.release.mode
-    assert 30 * MINUTE == policy.release.window
+    assert (3, 60 * MINUTE) == (policy.release.window_runs, policy.release.window)
+    assert 1 == policy.release.expect.successful_runs
     assert policy.release.rollback is None
-    assert () == policy.release.unjudged
-    counts = [one.count for one in policy.release.thresholds if isinstance(one, MatchThreshold)]
-    assert [7, 1] == counts
+    assert () == settings.warnings
+    labels = [one.label for one in policy.release.thresholds]
+    assert ["1 failed run in a row", "7 error matches in 2m"] == labels
 
 
 def test_the_numbers_stand_in_the_comments(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +81,7 @@ def test_the_numbers_stand_in_the_comments(config: Path, capsys: pytest.CaptureF
     assert "#   python: traceback 3" in text
     assert "# Entries of error and worse: 3, 0.4 a day." in text
     assert "at most 3 within 2m, so 7 are unusual." in text
-    assert "# 3 runs or more: there is one about every 10m" in text
+    assert "# Runs that failed: 0, at most 0 one after the other." in text
     assert not (config.parent / "conf.d").exists()
 
 

@@ -55,7 +55,8 @@ def test_the_first_job_comes_from_the_journal(machine: Machine) -> None:
     assert "/etc/release-watcher/conf.d/nightly.yaml" == path
     text = machine.path(path).read_text()
     assert "# systemd runs nightly.service as Type=oneshot." in text
-    assert "# Started: 4, ended well: 3, failed: 1." in text
+    assert "# Started: 4, ended well: 3, failed: 1. It runs about every " in text
+    assert "- failed_runs: {count: 2, consecutive: true}" in text
     assert 0 == machine.watcher("check", "--system").returncode
     machine.watcher("reload")
     assert "nightly" in json.loads(machine.watcher("status", "-o", "json").stdout)["jobs"]
