@@ -135,3 +135,23 @@ def test_observing_tells_what_would_have_been_done_and_how_often_people_agree(he
         assert 1 == daemon.metrics()["watcher_release_opinions_total", "agreed", "import"]
         assert "it lost rows" in daemon.cli("release", "note", release).stdout
         assert not (here / "rolled-back").exists()
+
+
+def test_a_newer_release_drops_a_queued_rollback_at_once(here: Path, journal: LiveWriter) -> None:
+    """Nobody has claimed it yet (root's dispatcher is not there): its order is taken back, and never run."""
+    (here / "claims").mkdir()
+    daemon = DaemonProcess(here, job(here))
+    daemon.start("--rollback-dir", here / "claims")
+    daemon.wait_ready()
+    try:
+        release = daemon.start_release()
+        say(journal, *["rows, giving up"] * 3)
+        orders = daemon.state / "rollback-queue"
+        daemon.wait_for(lambda: [*orders.glob(f"{release}*")] != [], "the order")
+        assert "queued" == daemon.show(release)["rollback"]["state"]
+        assert 0 == daemon.cli("release", "start", "import", "--version", "3").returncode
+        daemon.wait_for(lambda: daemon.show(release)["rollback"]["state"] == "none", "the drop", patience=10)
+        assert "newer-release" == daemon.show(release)["rollback"]["reason_code"]
+        daemon.wait_for(lambda: [*orders.glob(f"{release}*")] == [], "the order taken back")
+    finally:
+        daemon.stop()

@@ -61,6 +61,8 @@ class Rollbacks:
         if decision.pauses is not None:
             self._hold(decision.state)
             self._review_due.set()  # what is queued and not claimed is held now, not in half a minute
+        if any(one.kind is TransitionKind.PHASE and one.before == "" for one in decision.transitions):
+            self._review_due.set()  # a release was registered: what is queued of the one before it is dropped
         for command in decision.commands:
             if isinstance(command, QueueRollback):
                 self._queue(decision.state.releases[command.release])

@@ -38,6 +38,8 @@ def test_every_series_of_a_job_is_there_at_zero_from_the_start() -> None:
         ("watcher_release_verdicts_total", {"verdict": "inconclusive"}),
         ("watcher_rollbacks_total", {}),
         ("watcher_rollback_failures_total", {}),
+        ("watcher_rollback_verifications_total", {"helped": "did-not-help"}),
+        ("watcher_release_opinions_total", {"agreement": "disagreed"}),
         ("watcher_rollback_duration_seconds_count", {}),
         ("watcher_rollback_duration_seconds_bucket", {"le": "+Inf"}),
         ("watcher_release_window_active", {}),

@@ -21,10 +21,11 @@ from tests.events import (
     policy,
     release,
     request,
+    run,
     settings,
 )
 from tests.playbook import Story, expect, play
-from watcher.core.found import Match
+from watcher.core.found import Found, Match
 from watcher.core.messages import BatchRead, Judgement, QueueRollback
 from watcher.core.names import JobName
 from watcher.core.policy import Mode, SharedCause
@@ -44,7 +45,7 @@ def _errors(*at: str, job: JobName = JOB) -> tuple[Match, ...]:
     return tuple(match(one, job=job) for one in at)
 
 
-def _read(*found: Match, at: str) -> BatchRead:
+def _read(*found: Found, at: str) -> BatchRead:
     return batch(*found, at=at)
 
 
@@ -79,6 +80,8 @@ def test_with_ignore_nobody_looks() -> None:
 @pytest.mark.parametrize(
     ("is_shared", "others"),
     [
+        (True, (run("60s", failed=True, job=OTHER_JOB),)),
+        (False, (run("60s", job=OTHER_JOB),)),
         (True, _errors("50s", "60s", job=OTHER_JOB)),
         (False, _errors("60s", job=OTHER_JOB)),  # one error is no trouble
         (True, (match("60s", PANIC, job=OTHER_JOB),)),  # a critical one is
@@ -88,7 +91,7 @@ def test_with_ignore_nobody_looks() -> None:
         (False, _errors("-11m", "-5m", "50s", "51s", job=OTHER_JOB)),  # it fails all the time
     ],
 )
-def test_another_job_counts_that_began_to_fail_with_the_release(is_shared: bool, others: tuple[Match, ...]) -> None:  # noqa: FBT001 - a column of the table
+def test_another_job_counts_that_began_to_fail_with_the_release(is_shared: bool, others: tuple[Found, ...]) -> None:  # noqa: FBT001 - a column of the table
     """Two errors or a critical one, the first of them in the same two minutes, after a quiet time."""
     assert is_shared is _is_held(play(_begin(), _read(*others, *_errors("61s", "62s"), at="62s")))
 

@@ -10,16 +10,21 @@ from tests.events import ERROR, JOB, ODD, OTHER_JOB, PANIC, START, batch, config
 from tests.playbook import run
 from watcher.core.duration import MINUTE, SECOND, Usec
 from watcher.core.messages import BatchRead
-from watcher.core.trouble import QUIET, Trouble, errors_in
+from watcher.core.trouble import QUIET, Memory, Trouble, errors_in
 
 FRESH = Trouble(watched_from=instant("-1h"), rules_hash="1")
 
 
 def _after(*seconds: int) -> Trouble:
-    trouble = FRESH
+    """The trouble of a job with errors at these seconds, each read in a batch of its own, or all in one."""
+    one_by_one, memory = FRESH, Memory({JOB: FRESH})
     for second in seconds:
-        trouble = trouble.with_error(Usec(START + second * SECOND), critical=False)
-    return trouble
+        single = Memory({JOB: one_by_one})
+        for each in (single, memory):
+            each.note(JOB, Usec(START + second * SECOND), critical=False)
+        one_by_one = single.known()[JOB]
+    assert one_by_one == memory.known()[JOB]
+    return one_by_one
 
 
 def test_the_first_error_begins_an_episode_as_quiet_as_the_watch_is_long() -> None:

@@ -12,15 +12,19 @@ from tests.events import (
     OTHER_JOB,
     RELEASE,
     batch,
+    began,
     configured,
     gap,
     instant,
+    match,
     observed,
+    of_run,
     pause,
     person,
     policy,
     release,
     request,
+    run,
     settings,
     watching,
 )
@@ -29,9 +33,11 @@ from watcher.core import counters
 from watcher.core.draft import is_busy
 from watcher.core.messages import Event, Judgement, QueueRollback, WriteNote
 from watcher.core.names import ReleaseId
-from watcher.core.policy import Mode
+from watcher.core.policy import FailedRuns, Mode
 from watcher.core.reason import ReasonCode
 from watcher.core.release import Phase, Release, RollbackState
+from watcher.core.shown import shown_release
+from watcher.core.state import State
 from watcher.core.verdict import say
 
 FAILING = play(watching(limit=2, verify="10m"), batch(errors=2, at="1m")).state
@@ -122,7 +128,8 @@ def test_the_noise_of_the_start_is_held_against_nobody() -> None:
 def test_a_rollback_that_did_not_succeed_is_not_verified(state: RollbackState) -> None:
     """There is nothing whose help could be asked for."""
     record = play(FAILING, observed(state, at="2m")).last.record
-    assert (None, None) == (record.verification, record.rollback.helped)
+    assert (False, None) == (record.is_verifying, record.rollback.helped)
+    assert None is shown_release(record)["rollback"]["verification"]
 
 
 def test_without_a_span_nobody_looks() -> None:
@@ -163,6 +170,42 @@ def test_a_rollback_that_a_person_ordered_is_verified_too() -> None:
     )
     assert False is story.last.record.rollback.helped
     assert not [one for step in story.commands for one in step if isinstance(one, QueueRollback)]
+
+
+def _service(*before: Event) -> State:
+    """A service whose release failed; these things happen while the rollback command runs, which then succeeds."""
+    begin = watching(limit=2, verify="10m", has_runs=True)
+    failed = batch(began("1s"), of_run(match("58s")), of_run(match("1m")), at="1m")
+    return play(begin, failed, *before, observed(RollbackState.SUCCEEDED, at="2m", started="1m1s")).state
+
+
+def test_a_service_that_the_command_restarted_is_the_one_that_is_watched() -> None:
+    """Its invocation began before the clock of the verification did; what the old one still logs is not its fault."""
+    state = _service(batch(began("90s", 2), at="90s"))
+    old = [of_run(match("3m"), 1, since="1s")] * 2
+    story = play(state, batch(*old, of_run(match("4m"), 2, since="90s"), at="5m"), batch(at="12m"))
+    assert True is story.last.record.rollback.helped
+    worse = play(state, batch(*[of_run(match("4m"), 2, since="90s")] * 2, at="5m"))
+    assert False is worse.last.record.rollback.helped
+
+
+def test_a_service_that_nobody_restarted_tells_nothing() -> None:
+    """Only the broken invocation was heard: that is not to be called help."""
+    story = play(_service(), batch(of_run(match("3m"), 1, since="1s"), at="3m"), batch(at="12m"))
+    helped, why = _told(story.last.record)
+    assert (None, True) == (helped, why[0].startswith("no run"))
+
+
+def test_a_failed_run_after_the_rollback_counts_as_in_a_window() -> None:
+    """By the job's own thresholds on runs."""
+    begin = watching(thresholds=(FailedRuns(count=1),), verify="10m", has_runs=True)
+    story = play(
+        begin,
+        batch(run("1m", since="30s", failed=True), at="1m"),
+        observed(RollbackState.SUCCEEDED, at="2m"),
+        batch(began("3m", 2), run("4m", 2, since="3m", failed=True), at="5m"),
+    )
+    assert False is story.last.record.rollback.helped
 
 
 def test_the_trouble_of_other_jobs_is_not_asked_for() -> None:

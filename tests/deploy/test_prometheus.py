@@ -35,6 +35,7 @@ WANTED = {
     "ReleaseWatcherBlind",
     "ReleaseWatcherReleaseFailed",
     "ReleaseWatcherRollbackFailed",
+    "ReleaseWatcherRollbackDidNotHelp",
     "ReleaseWatcherPausedTooLong",
     "ReleaseWatcherConfigReloadFailed",
 }

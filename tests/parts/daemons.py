@@ -58,10 +58,10 @@ class DaemonProcess:
     ) -> None:
         self.stop()
 
-    def start(self) -> None:
-        """Start the process; `log` collects what it says."""
+    def start(self, *options: str | Path) -> None:
+        """Start the process with these options of `run`; `log` collects what it says."""
         with (self.directory / "log").open("ab") as log:
-            argv = [sys.executable, "-m", "watcher", "run", *self._options]
+            argv = [sys.executable, "-m", "watcher", "run", *self._options, *map(str, options)]
             self._process = subprocess.Popen(argv, stderr=log, stdin=subprocess.DEVNULL, env=self._environment)
 
     @property

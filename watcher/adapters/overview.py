@@ -14,7 +14,7 @@ from watcher.core.duration import SECOND, Usec, format_duration
 from watcher.core.explain import explanation
 from watcher.core.found import COUNTED_OUTCOMES
 from watcher.core.policy import JobPolicy
-from watcher.core.release import Release
+from watcher.core.release import Release, RollbackState
 from watcher.core.shown import SCHEMA, shown_instant, shown_release
 from watcher.core.state import OPEN_PHASES, Pause, State
 
@@ -46,7 +46,7 @@ def overview(front: Front, *, for_deployers: bool) -> dict[str, Any]:
             job: _shown_job(state, policy, now, for_deployers=for_deployers)
             for job, policy in sorted(state.policies.items())
         },
-        "verifying": [shown_release(one) for one in state.verifying()],
+        "verifying": [shown_release(one) for one in state.verifying() if one.rollback.state is RollbackState.SUCCEEDED],
         "open": [with_standing(one, now) for one in state.releases.values() if one.phase in OPEN_PHASES],
     }
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from watcher.core import counters
+from watcher.core import counters, verifying
 from watcher.core.draft import Draft
 from watcher.core.duration import HOUR, Usec
 from watcher.core.messages import QueueRollback, Transition, TransitionKind, WriteNote
@@ -76,7 +76,7 @@ def fail(draft: Draft, release: Release, *, at: Usec, reasons: tuple[Reason, ...
 def queue(draft: Draft, release: Release, reason: Reason, *, author: str = "") -> Release:
     """Decide that the rollback runs, and hand it over once that is durable."""
     rollback = Rollback(state=RollbackState.QUEUED, reason=reason, queued_at=draft.at)
-    queued = change_rollback(draft, release, rollback, author=author)
+    queued = change_rollback(draft, verifying.prepared(draft, release), rollback, author=author)
     draft.rollbacks = (*recent_rollbacks(draft), draft.at)
     draft.command(QueueRollback(release.id))
     return queued

@@ -22,7 +22,7 @@ from watcher.core.severity import Severity
 from watcher.core.shared_cause import shared_cause
 from watcher.core.state import OPEN_PHASES
 from watcher.core.trial import Trial
-from watcher.core.trouble import Trouble, errors_in
+from watcher.core.trouble import Memory, Trouble, errors_in
 from watcher.core.verdict import verdict_at_end
 from watcher.core.weighing import weigh, weigh_baseline
 
@@ -95,18 +95,17 @@ def _with_trial(release: Release, trial: Trial) -> Release:
 
 def _in_order(draft: Draft, found: Sequence[Found], crossings: Mapping[int, list[_Crossing]]) -> None:
     """Remember what went wrong, entry by entry, and fail the releases by what was known at that very entry."""
-    troubles = dict(draft.before.troubles)
+    memory = Memory(draft.before.troubles)
     for one, is_error in errors_in(found):
-        if is_error and one.job in troubles:
-            troubles[one.job] = troubles[one.job].with_error(one.at, critical=_is_critical(one))
+        if is_error:
+            memory.note(one.job, one.at, critical=_is_critical(one))
         for crossing in crossings.get(id(one), ()):
-            _fail(draft, troubles, crossing)
-    before = draft.before.troubles
-    draft.troubles |= {job: one for job, one in troubles.items() if one is not before[job]}
+            _fail(draft, memory.known(), crossing)
+    draft.troubles |= memory.changed()
 
 
 def _is_critical(found: Found) -> bool:
-    return isinstance(found, Match) and found.severity is Severity.CRITICAL
+    return isinstance(found, RunEnded) or (isinstance(found, Match) and found.severity is Severity.CRITICAL)
 
 
 def _fail(draft: Draft, troubles: Mapping[JobName, Trouble], crossing: _Crossing) -> None:

@@ -44,6 +44,10 @@ class RollbackState(StrEnum):
     UNKNOWN = "unknown"
 
 
+UNDER_WAY = frozenset({RollbackState.QUEUED, RollbackState.RUNNING})
+"""Handed over, and not over."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
     """The one rollback of a release. `output` is the tail of what the command printed: hostile text."""
@@ -183,8 +187,10 @@ class Release:
 
     @property
     def is_verifying(self) -> bool:
-        """Whether it is still being looked whether the rollback helped."""
-        return self.verification is not None and self.verification.ended_at is None
+        """Whether it is still being looked whether the rollback helped, or will be once that has ended."""
+        if self.verification is None or self.verification.ended_at is not None:
+            return False
+        return self.verification.trial.start is not None or self.rollback.state in UNDER_WAY
 
     @property
     def started_at(self) -> Usec | None:

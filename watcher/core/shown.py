@@ -189,7 +189,7 @@ def _shown_rollback(release: Release) -> dict[str, Any]:
         "started_at": shown_instant(rollback.started_at),
         "finished_at": shown_instant(rollback.finished_at),
         "helped": rollback.helped,
-        "verification": None if release.verification is None else _shown_verification(release.verification),
+        "verification": _shown_verification(release.verification),
         "detail": rollback.detail,
         "output": rollback.output,
     }
@@ -210,8 +210,10 @@ def _shown_opinion(opinion: Opinion) -> dict[str, Any]:
     }
 
 
-def _shown_verification(verification: Verification) -> dict[str, Any]:
+def _shown_verification(verification: Verification | None) -> dict[str, Any] | None:
     """The time after the rollback: how long it is watched, what was seen in it, and why it ended as it did."""
+    if verification is None or verification.trial.start is None:
+        return None
     trial = verification.trial
     return {
         "started_at": shown_instant(trial.start),

@@ -7,12 +7,11 @@ by the entries' own instants, in the journal's order: live and in replay, whole 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 from watcher.core.duration import MINUTE, Usec
-from watcher.core.found import Found, Match
+from watcher.core.found import Found, Match, RunEnded, RunOutcome
 from watcher.core.names import JobName
 from watcher.core.policy import JobPolicy
 from watcher.core.severity import Severity
@@ -38,13 +37,68 @@ class Trouble:
     errors: int = 0
     critical: int = 0
 
-    def with_error(self, at: Usec, *, critical: bool) -> Trouble:
-        """This memory with one more error. One that seems older than the last (the clock was set back) ends nothing."""
-        more = 1 if critical else 0
-        if self.last is None or at - self.last >= QUIET:
-            before = self.watched_from if self.last is None else self.last
-            return replace(self, since=at, last=at, quiet=Usec(max(at - before, 0)), errors=1, critical=more)
-        return replace(self, last=max(self.last, at), errors=self.errors + 1, critical=self.critical + more)
+
+class Memory:
+    """The troubles of all jobs while one batch is read: an error costs a few list items, not a new value.
+
+    Lives as long as the decision that reads the batch. Jobs that are not configured are passed over.
+    """
+
+    def __init__(self, troubles: Mapping[JobName, Trouble]) -> None:
+        self._before = troubles
+        self._open: dict[JobName, _Episode] = {}
+
+    def note(self, job: JobName, at: Usec, *, critical: bool) -> None:
+        """One more error. One that seems older than the last (the clock was set back) ends nothing."""
+        episode = self._open.get(job)
+        if episode is None:
+            trouble = self._before.get(job)
+            if trouble is None:
+                return
+            episode = self._open[job] = _Episode(trouble)
+        last = episode.last
+        if last is None or at - last >= QUIET:
+            before = episode.watched_from if last is None else last
+            episode.since, episode.last, episode.quiet = at, at, Usec(max(at - before, 0))
+            episode.errors, episode.critical = 1, int(critical)
+            return
+        if at > last:
+            episode.last = at
+        episode.errors += 1
+        episode.critical += critical
+
+    def changed(self) -> dict[JobName, Trouble]:
+        """The troubles that differ from before."""
+        return {job: episode.sealed(self._before[job]) for job, episode in self._open.items()}
+
+    def known(self) -> Mapping[JobName, Trouble]:
+        """All of them, as they are known at this point of the batch."""
+        return {**self._before, **self.changed()}
+
+
+class _Episode:
+    """The numbers of one trouble, to be changed."""
+
+    __slots__ = ("critical", "errors", "last", "quiet", "since", "watched_from")
+
+    def __init__(self, trouble: Trouble) -> None:
+        self.watched_from, self.since, self.last, self.quiet = (
+            trouble.watched_from,
+            trouble.since,
+            trouble.last,
+            trouble.quiet,
+        )
+        self.errors, self.critical = trouble.errors, trouble.critical
+
+    def sealed(self, before: Trouble) -> Trouble:
+        return replace(
+            before,
+            since=self.since,
+            last=self.last,
+            quiet=self.quiet,
+            errors=self.errors,
+            critical=self.critical,
+        )
 
 
 def remembered(
@@ -59,17 +113,25 @@ def remembered(
     }
 
 
-def errors_in(found: Iterable[Found]) -> Iterator[tuple[Found, bool]]:
+def errors_in(found: Sequence[Found]) -> Iterator[tuple[Found, bool]]:
     """Each find in its order, and whether it is an error of its job alone.
 
     An entry of two jobs tells nothing about the one that it does not tell about the other, so it is nobody's.
     """
-    for _, group in groupby(found, key=lambda one: one.cursor):
-        same = list(group)
-        alone = len({one.job for one in same}) == 1
-        yield from ((one, alone and _is_error(one)) for one in same)
+    place, end = 0, len(found)
+    while place < end:
+        first = found[place]
+        after, alone = place + 1, True
+        while after < end and found[after].cursor == first.cursor:
+            alone = alone and found[after].job == first.job
+            after += 1
+        for one in found[place:after]:
+            yield one, alone and _is_error(one)
+        place = after
 
 
 def _is_error(found: Found) -> bool:
-    """By rule only: what is told of an error's kind stands beside its match."""
+    """By rule, and failed runs: what is told of an error's kind stands beside its match."""
+    if isinstance(found, RunEnded):
+        return found.outcome is RunOutcome.FAILED
     return isinstance(found, Match) and found.severity.at_least(Severity.ERROR)

@@ -25,24 +25,37 @@ HELPED = {True: "helped", False: "did-not-help", None: "unknown"}
 """How it ended, in one word, for the log and the metric."""
 
 
+def prepared(draft: Draft, release: Release) -> Release:
+    """The rollback of the release is handed over: from now on what begins is of the version that comes back.
+
+    The command itself may restart the job, so that its invocation has begun before the clock starts.
+    """
+    policy = release.policy.release
+    if policy.rollback is None or policy.rollback.verify is None:
+        return release
+    trial = new_trial(
+        policy.thresholds,
+        since=draft.at,
+        blames_all=policy.blame is Blame.ALL,
+        must_run=policy.has_runs and policy.blame is Blame.NEW,
+    )
+    return replace(release, verification=Verification(trial=trial))
+
+
 def begin(draft: Draft, release: Release) -> Release:
     """The rollback of the release has succeeded: watch the job from now on, for as long as its plan says.
 
     From when the daemon knew, as a window begins when it is registered: what came before was read without being judged.
-    What began before the command is the released version's, and its end tells nothing about the one that is back.
     """
-    plan = release.policy.release.rollback
-    if plan is None or plan.verify is None or _overtaken(draft, release):
+    plan, verification = release.policy.release.rollback, release.verification
+    if plan is None or plan.verify is None or verification is None:
         return release
-    settle = release.policy.release.settle
-    fits = settle if settle < plan.verify else Usec(plan.verify // 10)
-    new = new_trial(
-        release.policy.release.thresholds,
-        since=release.rollback.started_at,
-        blames_all=release.policy.release.blame is Blame.ALL,
-    )
-    trial = new.started(draft.at, length=plan.verify, settle=fits)
-    begun = replace(release, verification=Verification(trial=_with_baseline(trial, release, plan.verify)))
+    begun = replace(release, verification=None)
+    if not _overtaken(draft, release):
+        settle = release.policy.release.settle
+        fits = settle if settle < plan.verify else Usec(plan.verify // 10)
+        trial = verification.trial.started(draft.at, length=plan.verify, settle=fits)
+        begun = replace(release, verification=Verification(trial=_with_baseline(trial, release, plan.verify)))
     draft.put(begun)
     return begun
 
@@ -70,7 +83,10 @@ def close(draft: Draft, release: Release, verification: Verification, at: Usec) 
 
 def give_up(draft: Draft, release: Release, reason: Reason) -> None:
     """Something else happens to the job: what is seen from now on tells nothing about the rollback."""
-    if release.is_verifying:
+    if release.is_verifying and release.verification is not None:
+        if release.verification.trial.start is None:
+            draft.put(replace(release, verification=None))
+            return
         _end(draft, release, at=draft.at, helped=None, reasons=(reason,))
 
 
