@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from watcher.core import job_runs
 from watcher.core.messages import Transition, TransitionKind
 from watcher.core.release import Phase, RollbackState
 from watcher.core.verifying import HELPED
@@ -39,7 +40,13 @@ WINDOW = "00a147e1c59746618e323da2d45fe428"
 PAUSED, RESUMED = "0067bcfbe05a4b2790e644855962cec9", "6aa544ccdf354b538fe5f554f93425bf"
 HEARTBEAT = "2f0ea0f9d1b44a6cae0f5e6a8a0f7c11"
 ALL = frozenset(
-    {*PHASES.values(), *ROLLBACKS.values(), *VERIFICATIONS.values(), OPINION, WINDOW, PAUSED, RESUMED, HEARTBEAT}
+    {
+        *PHASES.values(),
+        *ROLLBACKS.values(),
+        *VERIFICATIONS.values(),
+        *(job_runs.RUN_BEGAN, job_runs.RUN_SUCCEEDED, job_runs.RUN_FAILED),
+        *(OPINION, WINDOW, PAUSED, RESUMED, HEARTBEAT),
+    },
 )
 
 

@@ -42,6 +42,7 @@ _VERBS = {
     "pause": "pause",
     "resume": "pause",
     "replay": "replay",
+    "job": "job",
     "rules": "rules",
     "schema": "schema",
     "doctor": "doctor",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from watcher.config.build import build_threshold, build_thresholds
+from watcher.config.build import build_threshold, build_thresholds, uid_of
 from watcher.config.findings import validated
 from watcher.config.job_sections import FailWhenSection, ReleaseSection
 from watcher.config.leaves import WrongError, span
@@ -53,12 +53,30 @@ def check_job(job: JobKeys, shelf: Shelf) -> Iterator[Problem]:
     yield from duplicates(job.rules)
     if not any(_has_items(job.node.at(key), or_broken=True) for key in ("units", "identifiers")):
         yield _wrong(job.place, job.path(), "needs units or identifiers", "without them no entry belongs to the job")
+    yield from _check_run_as(job)
     release = job.node.at("release")
     if isinstance(release, MappingNode):
         yield from _check_mode(job, release)
         yield from _check_past(job, release)
         yield from _check_spans(job, release)
         yield from _check_thresholds(job, release)
+
+
+def _check_run_as(job: JobKeys) -> Iterator[Problem]:
+    node = job.node.at("run_as")
+    if not isinstance(node, ScalarNode) or node.is_null:
+        return
+    path = job.path("run_as")
+    if not _has_items(job.node.at("identifiers"), or_broken=True):
+        yield _wrong(
+            node.place,
+            path,
+            "needs identifiers",
+            "`watcher job exec NAME` writes entries with the identifier NAME: write identifiers: [NAME]",
+        )
+    elif uid_of(node.text) is None:
+        message = f"there is no user {quoted(node.text)} here, so only root's `watcher job exec` is believed"
+        yield Problem(place=node.place, path=path, message=message, weight=Weight.WARNING)
 
 
 def _check_packs(job: JobKeys, shelf: Shelf) -> Iterator[Problem]:
