@@ -42,6 +42,7 @@ BELOW = {
         "watcher.core",
         # The rules' own tests run as the reader would run them; neither of these imports libsystemd.
         "watcher.journal.matcher",
+        "watcher.journal.invocations",
         "watcher.journal.patterns",
         "watcher.journal.units",
     ),

@@ -129,8 +129,8 @@ def test_what_comes_before_the_release_is_its_past(tmp_path: Path) -> None:
     story = (
         "release: {window: 10m, settle: 0s, fail_when: [{new_errors: {count: 1}}]}\nreleased: 2d\nentries:\n"
         "  - {at: 0s, message: 'row 1: giving up', repeat: 47, every: 1h}\n"
-        "  - {at: 49h, message: 'row 7: giving up'}\n"
-    ).replace("49h", "48h1m")
+        "  - {at: 2d30s, run: begins}\n  - {at: 2d1m, message: 'row 7: giving up'}\n"
+    )
     path.write_text(f"{head}{story}expect: {{verdict: passed}}\n")
     read = read_scenario(path, tmp_path / "watcher.yaml")
     assert read.scenario is not None, read.problems
@@ -149,8 +149,41 @@ def test_errors_in_json_are_new_by_what_they_say(tmp_path: Path, message: str, v
         "scenario: json\nrules: [{name: errors, fields: {level: error}, severity: error}]\n"
         "release: {window: 10m, settle: 0s, fail_when: [{new_errors: {count: 1}}]}\nreleased: 2d\nentries:\n"
         """  - {at: 0s, message: '{"level":"error","msg":"row 1 lost"}', repeat: 47, every: 1h}\n"""
+        "  - {at: 2d30s, run: begins}\n"
         f"""  - {{at: 2d1m, message: '{{"level":"error","msg":"{message}"}}'}}\nexpect: {{verdict: {verdict}}}\n"""
     )
     read = read_scenario(path, tmp_path / "watcher.yaml")
     assert read.scenario is not None, read.problems
     assert () == play(read.scenario).problems
+
+
+RUNS = """scenario: runs
+packs: [systemd]
+release: {window: 1h, settle: 0s, fail_when: [{failed_runs: {count: 2, consecutive: true}}]}
+entries:
+  - {at: 1m, run: begins, expect: []}
+  - {at: 2m, message: working, expect: []}
+  - {at: 3m, run: fails, expect: [unit-failed]}
+  - {at: 4m, run: begins}
+  - {at: 5m, run: LAST}
+expect: {verdict: VERDICT}
+"""
+
+
+@pytest.mark.parametrize(("last", "verdict"), [("fails", "failed"), ("succeeds", "passed")])
+def test_runs_begin_and_end(tmp_path: Path, last: str, verdict: str) -> None:
+    """A run in one word is what systemd writes of it: counted, and held against the release."""
+    path = tmp_path / "s.yaml"
+    path.write_text(RUNS.replace("LAST", last).replace("VERDICT", verdict))
+    read = read_scenario(path, tmp_path / "watcher.yaml")
+    assert read.scenario is not None, read.problems
+    assert () == play(read.scenario).problems
+
+
+def test_a_run_needs_a_unit(tmp_path: Path) -> None:
+    """A job of identifiers has none that systemd could tell of."""
+    (tmp_path / "watcher.yaml").write_text("version: 1\njobs: {import: {identifiers: [import], packs: [python]}}\n")
+    path = tmp_path / "s.yaml"
+    path.write_text("scenario: a\njob: import\nentries:\n  - {run: begins}\n")
+    read = read_scenario(path, tmp_path / "watcher.yaml")
+    assert ["the job has no unit whose run this could be"] == [one.message for one in read.problems]

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from watcher.config.problem import Place, Problem, quoted
-from watcher.config.scenarios import Scenario, Step
+from watcher.config.scenarios import Scenario
+from watcher.config.story import Step
 from watcher.core.baseline import Past
 from watcher.core.duration import Usec, format_duration
 from watcher.core.found import Match

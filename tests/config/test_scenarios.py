@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from watcher.config.scenarios import Scenario, example_unit, read_scenario
+from watcher.config.scenarios import Scenario, read_scenario
+from watcher.config.story import example_unit
 from watcher.core.duration import MINUTE, SECOND
 from watcher.core.names import JobName
 from watcher.core.rule import WatchedJob
@@ -72,7 +73,7 @@ expect:
         '  hint: did you mean "window"?',
         "s.yaml:8:10: entries[0].at: 10 is a bare number, not a duration",
         '  hint: write its unit, as in "10s" or "10m"',
-        "s.yaml:9:5: entries[1]: needs message or fields, or both",
+        "s.yaml:9:5: entries[1]: needs message, fields or run, or several of them",
         's.yaml:10:26: entries[2].fields: "priority" is not the name of a journal field',
         "  hint: capital letters, digits and _, no digit first, at most 64",
         's.yaml:10:50: entries[2].expect: there is no rule "lots"',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field, PlainValidator, WithJsonSchema
@@ -18,6 +19,14 @@ from watcher.config.section import TEXT, Name, NameKey, Section, Text, goes_with
 from watcher.core.release import Verdict
 
 LARGEST_REPEAT = 10_000
+
+
+class RunWord(StrEnum):
+    """What systemd tells of a run of the job's unit."""
+
+    BEGINS = "begins"
+    SUCCEEDS = "succeeds"
+    FAILS = "fails"
 
 
 def _fields(value: Any) -> dict[str, str]:
@@ -51,6 +60,7 @@ Fields = Annotated[dict[str, str], PlainValidator(_fields), WithJsonSchema(_FIEL
 Message = Annotated[str, leaf(leaves.text), WithJsonSchema(TEXT)]
 Times = Annotated[int, leaf(_times), WithJsonSchema({"type": "integer", "minimum": 0})]
 Repeat = Annotated[int, leaf(_repeat), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LARGEST_REPEAT})]
+RunChoice = Annotated[RunWord, leaf(leaves.choice(RunWord)), WithJsonSchema({"enum": list(RunWord)})]
 VerdictWord = Annotated[Verdict, leaf(leaves.choice(Verdict)), WithJsonSchema({"enum": list(Verdict)})]
 
 
@@ -59,6 +69,9 @@ class EntrySection(Section):
 
     at: Span | None = Field(default=None, description="since the beginning; left out: when the entry before was")
     message: Message | None = Field(default=None, description="its MESSAGE")
+    run: RunChoice | None = Field(
+        default=None, description="systemd's record of a run of the job's unit: begins | succeeds | fails"
+    )
     fields: Fields = Field(default={}, description="further journal fields; left out: those of the job's own process")
     repeat: Repeat = Field(default=1, description="so many entries like this")
     every: PositiveSpan | None = Field(default=None, description="with repeat: how far apart")
@@ -69,8 +82,8 @@ class EntrySection(Section):
     @classmethod
     def complaints(cls, given: AbstractSet[str]) -> Iterator[WrongError]:
         """What is wrong with these keys standing together."""
-        if not given & {"message", "fields"}:
-            yield WrongError("needs message or fields, or both")
+        if not given & {"message", "fields", "run"}:
+            yield WrongError("needs message, fields or run, or several of them")
         yield from goes_with(given, "every", "repeat")
 
 

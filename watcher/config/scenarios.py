@@ -15,28 +15,15 @@ from watcher.config.load import SITE_PACKS, examine, examine_root
 from watcher.config.nodes import Entry, MappingNode, Node, ScalarNode, SequenceNode
 from watcher.config.packs import Pack, Shelf, load_packs, read_pack
 from watcher.config.problem import Place, Problem, has_errors, in_order, quoted
-from watcher.config.scenario_sections import EntrySection, OutcomeSection, ScenarioFile
+from watcher.config.scenario_sections import OutcomeSection, ScenarioFile
+from watcher.config.story import Step, told
 from watcher.config.suggest import did_you_mean
 from watcher.core.duration import Usec
 from watcher.core.names import JobName
 from watcher.core.policy import JobPolicy
 from watcher.core.rule import WatchedJob
-from watcher.journal.units import JobUnits
 
 _NAME, _UNIT = "scenario", "scenario.service"
-_PID1 = {"_SYSTEMD_UNIT": "init.scope", "_UID": "0", "_GID": "0", "_TRANSPORT": "journal", "_COMM": "systemd"}
-_OWN = {"_PID": "4711", "_UID": "998", "_GID": "998", "_TRANSPORT": "stdout", "PRIORITY": "6"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One entry of the story: its place in the file, when it comes since the beginning, what shall count it."""
-
-    place: Place
-    path: str
-    at: Usec
-    fields: Mapping[str, str]
-    expected: tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +74,7 @@ def read_scenario(path: Path, config: Path) -> ScenarioRead:
     problems = in_order((*document.problems, *found, *named.problems, *unknown), [str(path)])
     if model is None or named.job is None or named.policy is None or has_errors(problems):
         return ScenarioRead(scenario=None, problems=problems)
-    steps, wrong = _steps(model.entries, document.root.at("entries"), named.job)
+    steps, wrong = told(model.entries, document.root.at("entries"), named.job)
     problems = in_order((*problems, *wrong), [str(path)])
     if has_errors(problems):
         return ScenarioRead(scenario=None, problems=problems)
@@ -195,69 +182,6 @@ def _entry(key: str, value: Node) -> Entry:
 
 def _text(text: str, place: Place) -> ScalarNode:
     return ScalarNode(place=place, text=text)
-
-
-# ------------------------------------------------------------------------------------------------ the entries
-
-
-def _steps(
-    entries: list[EntrySection], node: Node | None, job: WatchedJob
-) -> tuple[tuple[Step, ...], tuple[Problem, ...]]:
-    places = [item.place for item in node.items] if isinstance(node, SequenceNode) else []
-    steps: list[Step] = []
-    problems: list[Problem] = []
-    unit, now = example_unit(job), Usec(0)
-    for index, (section, place) in enumerate(zip(entries, places, strict=True)):
-        path = f"entries[{index}]"
-        if section.at is not None and section.at < now:
-            message = "is earlier than the entry before"
-            problems.append(Problem(place=place, path=f"{path}.at", message=message, hint="put them in their order"))
-        now = now if section.at is None else Usec(max(section.at, now))
-        fields = whole_fields(section, job, unit)
-        if unit is None and job.units and "_SYSTEMD_UNIT" not in fields:
-            hint = "write it under fields"
-            message = f"_SYSTEMD_UNIT is missing: no unit's name can be made of {job.units[0]}"
-            problems.append(Problem(place=place, path=f"{path}.fields", message=message, hint=hint))
-        expected = None if section.expect is None else tuple(section.expect)
-        for count in range(section.repeat):
-            now = Usec(now + (section.every or 0) * bool(count))
-            steps.append(Step(place=place, path=path, at=now, fields=fields, expected=expected))
-    return tuple(steps), tuple(problems)
-
-
-def whole_fields(section: EntrySection, job: WatchedJob, unit: str | None) -> dict[str, str]:
-    """The fields that are given, and what journald would add: of the job's own process, or (`_PID: "1"`) of PID 1."""
-    given = dict(section.fields)
-    if section.message is not None:
-        given["MESSAGE"] = section.message
-    if given.get("_PID") == "1":
-        about = {} if unit is None else {"UNIT": unit}
-        return {**_PID1, "PRIORITY": "6", **about, **given}
-    sender = {} if unit is None else {"_SYSTEMD_UNIT": unit}
-    if job.identifiers and unit is None:
-        sender["SYSLOG_IDENTIFIER"] = job.identifiers[0]
-    return {**_OWN, **sender, **given}
-
-
-def example_unit(job: WatchedJob) -> str | None:
-    """The name of a unit of the job, made of its first pattern; None if it has none, or none can be made."""
-    if not job.units:
-        return None
-    named = "".join(_literals(job.units[0]))
-    takes = JobUnits([job.units[:1]]).owners
-    names = (named,) if "." in named else (f"{named}.service", named)
-    return next((name for name in names if takes(name.encode())), None)
-
-
-def _literals(pattern: str) -> Iterator[str]:
-    rest = pattern
-    while rest:
-        char, rest = rest[0], rest[1:]
-        if char == "[" and "]" in rest[1:]:
-            yield rest[0]
-            rest = rest[rest.index("]", 1) + 1 :]
-        else:
-            yield "1" if char in "*?" else char
 
 
 # ------------------------------------------------------------------------------------------------ what is expected
