@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from typing import Any, Self
 import pytest
 import yaml
 
-from tests.journal.written import LiveWriter
 from tests.parts.daemons import DaemonProcess
+from tests.parts.journals import LiveJournal
 from tests.parts.verbs import CHECKOUT
 from watcher.cli.main import parser
 
 EXAMPLES = CHECKOUT / "deploy" / "examples"
+UNIT = "import.service"
+STARTED = "39f53479d3a045ac8e11786248231fbf"
 JOB = """\
     units: [import.service]
     rules:
@@ -50,17 +53,32 @@ SURROUNDINGS = {
 
 
 class Job:
-    """The job at work: it logs ten lines a second, and fails once it is told to."""
+    """The job at work: it logs ten lines a second, and is started again by systemd once something was deployed."""
 
-    def __init__(self, journal: LiveWriter) -> None:
+    def __init__(self, journal: LiveJournal, deployed: Path) -> None:
         self._journal = journal
+        self._deployed = deployed
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="job")
+        self._invocation = 0
         self.message = "fine"
 
     def _work(self) -> None:
+        self._start()
+        seen = False
         while not self._ended.wait(0.1):
-            self._journal.tell(self.message)
+            if self._deployed.exists() and not seen:
+                seen = True
+                self._start()
+            self._say(MESSAGE=self.message, _SYSTEMD_UNIT=UNIT, _SYSTEMD_INVOCATION_ID=f"{self._invocation:032x}")
+
+    def _start(self) -> None:
+        self._invocation += 1
+        record = {"UNIT": UNIT, "MESSAGE_ID": STARTED, "INVOCATION_ID": f"{self._invocation:032x}", "_PID": "1"}
+        self._say(MESSAGE=f"Started {UNIT}.", **record)
+
+    def _say(self, **fields: str) -> None:
+        self._journal.send({"__REALTIME_TIMESTAMP": time.time_ns() // 1000, **fields})
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -120,10 +138,8 @@ def host(directory: Path) -> Iterator[Host]:
     daemon = DaemonProcess(directory, JOB.format(rollback=directory / "rollback"))
     options = f"--config {daemon.config} --state-dir {daemon.state}"
     _program(directory / "bin" / "watcher", f'#!/bin/sh\nexec {sys.executable} -m watcher {options} "$@"\n')
-    with LiveWriter(directory / "journal" / "live.journal") as journal:
-        journal.tell("hello")
-        with daemon, Job(journal) as job:
-            yield Host(directory, daemon, job)
+    with LiveJournal(directory / "journal") as journal, Job(journal, directory / "deployed") as job, daemon:
+        yield Host(directory, daemon, job)
 
 
 def _program(path: Path, text: str) -> None:
