@@ -15,15 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from systemd._reader import _Reader
 
 from tests.journal.written import REMOTE, T0, cursors
+from tests.parts.journals import LiveJournal
 from watcher.core.duration import MINUTE, Usec
 from watcher.core.excerpt import Capture, Excerpt, ReadAgain
 from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.policy import JobPolicy, Mode, ReleasePolicy
 from watcher.core.release import Phase, Release, ReleaseRequest
 from watcher.core.trial import Sighting, new_trial
-from watcher.journal.excerpt import ANSWER_LIMIT
+from watcher.journal.excerpt import ANSWER_LIMIT, read_lines
 from watcher.journal.excerpts import read_excerpts
 from watcher.journal.joins import Reach
 from watcher.journal.source import Source
@@ -219,6 +221,53 @@ async def test_the_exception_at_the_end_of_a_joined_traceback_is_evidence(tmp_pa
     (excerpt,) = (await read(tmp_path / "j", release(every[0]), captures=captures, joins=joins)).excerpts
     assert (Capture(rule=TRACEBACK, name="exception", text="KeyError: 'id'"),) == excerpt.captures
     assert ["KeyError: other", *own[1:7]] == [one.message for one in excerpt.after]
+
+
+def test_the_rest_of_an_error_that_is_just_being_written_is_waited_for(tmp_path: Path) -> None:
+    """The first line decided about the release; its exception comes a moment later, and is in the note."""
+    journal = LiveJournal(tmp_path / "j")
+    journal.append(line("Traceback (most recent call last):"))
+    (cursor,) = cursors(tmp_path / "j")
+    later = [line('  File "x", line 1'), line("KeyError: 'id'")]
+    waited = []
+
+    def wait(reader: _Reader) -> None:
+        waited.append(len(later))
+        if later:
+            journal.append(later.pop(0))
+        reader.process()
+
+    request = {
+        "directory": str(tmp_path / "j"),
+        "namespace": None,
+        "identifiers": [],
+        "around": 3,
+        "lines": [{"cursor": cursor, "rules": ["traceback"]}],
+        "captures": {"traceback": {"exception": r"(?m)^(\w+Error: .*)$"}},
+        "joins": {"traceback": {"until": r"^\w+Error", "continues": None}},
+    }
+    (found,) = read_lines(request, wait=wait)
+    journal.close()
+    assert [("traceback", "exception", "KeyError: 'id'")] == found["captures"]
+    assert [2, 1] == waited, "no longer than until the end"
+    assert ['  File "x", line 1', "KeyError: 'id'"] == [one["message"] for one in found["after"]]
+
+
+def test_an_error_without_an_end_is_not_waited_for_long(tmp_path: Path) -> None:
+    """A process that died in the middle of its traceback, many times over: the waits are counted for all together."""
+    every = write(tmp_path / "j", *[line("Traceback", _PID=str(pid)) for pid in range(20)])
+    waited: list[_Reader] = []
+    request = {
+        "directory": str(tmp_path / "j"),
+        "namespace": None,
+        "identifiers": [],
+        "around": 3,
+        "lines": [{"cursor": cursor, "rules": ["traceback"]} for cursor in every],
+        "captures": {},
+        "joins": {"traceback": {"until": "Error", "continues": None}},
+    }
+    assert 20 == len(read_lines(request, wait=waited.append))
+    assert 8 == len(waited)
 
 
 def _child(request: Mapping[str, Any]) -> bytes:

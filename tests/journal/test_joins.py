@@ -111,6 +111,18 @@ def test_joins_go_on_after_a_restart() -> None:
     assert [True, False] == [after.takes(odd, text, T0) for text in (b"", b"error")]
 
 
+def test_a_stack_goes_on_after_a_restart() -> None:
+    """What continues a join is known again by its rule; without the rule nothing is joined any more."""
+    before = Joins([CONTINUES])
+    before.open(STREAM, Join(rule=RuleName("stack"), reach=CONTINUES, at=T0), b"Exception")
+    dumped = json.loads(json.dumps(before.dump()))
+    after, without = Joins([CONTINUES]), Joins([CONTINUES])
+    after.load(dumped, lambda _job, _rule: CONTINUES)
+    without.load(dumped, lambda _job, _rule: None)
+    assert [True, False] == taken(after, b"\tat a.B", b"Error")
+    assert [False] == taken(without, b"\tat a.B")
+
+
 def test_a_copy_is_on_its_own() -> None:
     """What happens to one does not happen to the other."""
     joins = opened()

@@ -11,6 +11,8 @@ the request, or `{"error": "…"}`.
 
 An error that its rule joined is more than its first line: the exception of a Python traceback stands on the last one.
 So the captures of that rule see the joined text, and the neighbours after the line reach to its end where they can.
+The match that decides about a release is often the first line of an error whose other lines are still to come; so at
+the end of the journal the process waits for them, up to a second in all.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ _STEPS = 2000
 """How many entries are passed on either side to find neighbours of the same stream."""
 _JOINED_SHOWN = 30
 """How many entries after the line are shown at most, because they were joined to it."""
+_WAITS, _WAIT_USEC = 8, 125_000
 _SAME_INSTANT = 1000
 _LONGEST_SECONDS = 60
 """Ends the process if nobody else does: its parent has died, and libsystemd hangs."""
@@ -73,8 +76,31 @@ def main() -> int:
     return 0
 
 
-def read_lines(request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The answer's lines, together at most `ANSWER_LIMIT` as JSON.
+class Tail:
+    """The end of the journal: lets `wait` go for what is just being written, so many times for all lines together."""
+
+    def __init__(self, wait: Callable[[_Reader], object]) -> None:
+        self._wait = wait
+        self._left = _WAITS
+
+    def may_grow(self, reader: _Reader) -> bool:
+        """Waits once more; False if that has been done often enough."""
+        if self._left:
+            self._left -= 1
+            self._wait(reader)
+            return True
+        return False
+
+
+def wait_for_more(reader: _Reader) -> None:
+    """Until something is written, or for an eighth of a second."""
+    reader.wait(_WAIT_USEC)
+
+
+def read_lines(
+    request: Mapping[str, Any], *, wait: Callable[[_Reader], object] = wait_for_more
+) -> list[dict[str, Any]]:
+    """The answer's lines, together at most `ANSWER_LIMIT` as JSON. `wait` is called at the end of the journal.
 
     Raises JournalError when the journal can't be opened, OSError when it can't be read.
     """
@@ -82,8 +108,9 @@ def read_lines(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     identifiers = frozenset(name.encode() for name in request["identifiers"])
     wanted = request["lines"][:LINES_LIMIT]
     share = (ANSWER_LIMIT - 64) // max(len(wanted), 1) - 2
+    tail = Tail(wait)
     with closing(open_journal(source)) as reader:
-        return [_fit(_read_line(reader, one, request, identifiers), share) for one in wanted]
+        return [_fit(_read_line(reader, one, request, identifiers, tail), share) for one in wanted]
 
 
 def _stand_on(reader: _Reader, cursor: str) -> None:
@@ -92,7 +119,7 @@ def _stand_on(reader: _Reader, cursor: str) -> None:
 
 
 def _read_line(
-    reader: _Reader, wanted: Mapping[str, Any], request: Mapping[str, Any], identifiers: frozenset[bytes]
+    reader: _Reader, wanted: Mapping[str, Any], request: Mapping[str, Any], identifiers: frozenset[bytes], tail: Tail
 ) -> dict[str, Any]:
     cursor = _find(reader, wanted["cursor"])
     if cursor is None:
@@ -102,7 +129,7 @@ def _read_line(
     message = _raw(reader, "MESSAGE")[:_SEARCHED]
     before = _neighbours(reader, reader._previous, stream, identifiers, request["around"])
     _stand_on(reader, cursor)
-    joining, further = _joined(reader, wanted["rules"], request.get("joins", {}))
+    joining, further = _joined(reader, wanted["rules"], request.get("joins", {}), tail)
     texts = {joining: b"\n".join([message, *further])}
     captured = _captured(texts, message, wanted["rules"], request["captures"])
     _stand_on(reader, cursor)
@@ -112,7 +139,9 @@ def _read_line(
     return {"line": line, "before": before[::-1], "after": after, "captures": captured}
 
 
-def _joined(reader: _Reader, rules: Sequence[str], reaches: Mapping[str, Mapping[str, str]]) -> tuple[str, list[bytes]]:
+def _joined(
+    reader: _Reader, rules: Sequence[str], reaches: Mapping[str, Mapping[str, str]], tail: Tail
+) -> tuple[str, list[bytes]]:
     """The rule that joins, "" for none, and the messages that it joins to the entry on which the reader stands.
 
     The reader's own joining, on the entries as they are now.
@@ -129,7 +158,11 @@ def _joined(reader: _Reader, rules: Sequence[str], reaches: Mapping[str, Mapping
         open_joins.open(sender, join, readable(_raw(reader, "MESSAGE")[:_SEARCHED]))
         for _ in range(_STEPS):
             if not reader._next():
-                break
+                if reach.continues is None and open_joins.is_ended(sender):
+                    break
+                if not tail.may_grow(reader):
+                    break
+                continue
             if _sender(reader) != sender:
                 continue
             text = readable(_raw(reader, "MESSAGE")[:_SEARCHED])
