@@ -110,3 +110,12 @@ def test_schemas_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert schema_of_config() == json.loads(capsys.readouterr().out)
     assert 0 == run("schema", "pack")
     assert schema_of_pack() == json.loads(capsys.readouterr().out)
+
+
+def test_a_scenario_is_played_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is not taken for a pack because it has rules; the line to run is named."""
+    scenario = ROOT / "deploy/examples/scenarios/unit-fails.yaml"
+    assert 78 == run("check", scenario)
+    out, err = capsys.readouterr()
+    assert f"{scenario}: 1 error\n" == out
+    assert "is a scenario, neither a configuration nor a pack\n  hint: watcher rules test " in err

@@ -43,6 +43,10 @@ class Checkup:
 def check_file(path: Path) -> Checkup:
     """Looks at a configuration, or at a pack: that has `pack` or `rules` at its top."""
     document = read_document(path)
+    if document.root is not None and "scenario" in document.root.entries:
+        message = "is a scenario, neither a configuration nor a pack"
+        problem = Problem(place=document.root.place, message=message, hint=f"watcher rules test {path} plays it")
+        return Checkup(file=str(path), jobs=None, rules=0, problems=(problem,))
     if document.root is not None and document.root.entries.keys() & {"pack", "rules"}:
         pack, problems = read_pack(document)
         rules = 0 if pack is None else len(pack.entries)
