@@ -39,6 +39,7 @@ class DaemonProcess:
         self.config = directory / "watcher.yaml"
         self.port = free_port()
         self._environment = {**os.environ, **(environment or {})}
+        self.run_options: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self.journal.mkdir(exist_ok=True)
         self.configure(job)
@@ -61,7 +62,8 @@ class DaemonProcess:
     def start(self, *options: str | Path) -> None:
         """Start the process with these options of `run`; `log` collects what it says."""
         with (self.directory / "log").open("ab") as log:
-            argv = [sys.executable, "-m", "watcher", "run", *self._options, *map(str, options)]
+            given = [*self.run_options, *map(str, options)]
+            argv = [sys.executable, "-m", "watcher", "run", *self._options, *given]
             self._process = subprocess.Popen(argv, stderr=log, stdin=subprocess.DEVNULL, env=self._environment)
 
     @property
