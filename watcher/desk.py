@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from watcher.adapters.front import FrontError
+from watcher.adapters.front import FrontError, StoppingError
 from watcher.adapters.store import Store, StoreError
 from watcher.core.engine import decide
 from watcher.core.messages import Answer, Event, PersonDecided, ReleaseDeployed, ReleaseRequested
@@ -48,7 +48,7 @@ class Desk:
         Raises FrontError: nothing was stored and nothing changed.
         """
         if self._closed:
-            raise FrontError("the daemon is stopping", hint="try again when it runs again")
+            raise StoppingError
         asked = _Asked(event, asyncio.get_running_loop().create_future())
         await self._queue.put(asked)
         return await asked.answer
@@ -68,7 +68,7 @@ class Desk:
         while not self._queue.empty():
             asked = self._queue.get_nowait()
             if not asked.answer.done():
-                asked.answer.set_exception(FrontError("the daemon is stopping", hint="try again when it runs again"))
+                asked.answer.set_exception(StoppingError())
 
     def take(self, event: Event) -> Answer | None:
         """Decide about the event at once, past the queue: for start-up, before anything else runs.

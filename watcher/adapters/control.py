@@ -16,12 +16,12 @@ from pathlib import Path
 from aiohttp import web
 
 from watcher.adapters.bodies import BODY_LIMIT, Decided, Held, Nothing, Registration, Resumed, duration, read_body
-from watcher.adapters.front import Front, FrontError
+from watcher.adapters.front import Front, FrontError, StoppingError
 from watcher.adapters.gate import Limits, gate_of
 from watcher.adapters.gate import listening as open_listener
 from watcher.adapters.overview import shown_pause
 from watcher.adapters.pages import add_pages
-from watcher.adapters.problem import RequestError, problems, refused, unavailable
+from watcher.adapters.problem import RequestError, problems, refused
 from watcher.adapters.reads import Reads, etag, find, only, to_json, unknown_release
 from watcher.adapters.server import Server, inherited
 from watcher.core.duration import SECOND, Usec, parse_duration
@@ -90,11 +90,11 @@ class _Writes:
         self._reads = Reads(front, for_deployers=True)
 
     def taking(self, handler: Handler) -> Handler:
-        """`handler` while the daemon takes something in; once its shutdown began, a 503."""
+        """`handler` while the daemon takes something in; once its shutdown began, a 503 of kind `stopping`."""
 
         async def handle(request: web.Request) -> web.StreamResponse:
             if self._front.stopping():
-                return unavailable("the daemon is stopping", hint="try again when it runs again")
+                raise StoppingError
             return await handler(request)
 
         return handle

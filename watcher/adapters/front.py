@@ -20,6 +20,13 @@ class FrontError(WatcherError):
     """The request changed nothing because the daemon can't do it now; trying again later is right."""
 
 
+class StoppingError(FrontError):
+    """The shutdown has begun: the request changed nothing, and the next daemon will take it."""
+
+    def __init__(self) -> None:
+        super().__init__("the daemon is stopping", hint="try again when it runs again")
+
+
 class ReloadRefusedError(WatcherError):
     """The new configuration is broken and the old one stays.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from watcher.adapters.front import FrontError, ReloadRefusedError
+from watcher.adapters.front import FrontError, ReloadRefusedError, StoppingError
 from watcher.core.errors import WatcherError
 from watcher.core.messages import RefusalCode, Refused
 
@@ -76,6 +76,8 @@ async def problems(request: web.Request, handler: Any) -> web.StreamResponse:
             hint=error.hint,
             problems=error.problems,
         )
+    except StoppingError as error:
+        return unavailable(error.message, hint=error.hint, kind="stopping")
     except FrontError as error:
         return unavailable(error.message, hint=error.hint)
     except web.HTTPException as error:
@@ -83,11 +85,9 @@ async def problems(request: web.Request, handler: Any) -> web.StreamResponse:
     return answer
 
 
-def unavailable(detail: str, *, hint: str = "") -> web.Response:
+def unavailable(detail: str, *, hint: str = "", kind: str = "unavailable") -> web.Response:
     """The daemon can't do it now, and will be able to later."""
-    answer = problem(
-        HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", "not now", detail, hint=hint or "try again in a moment"
-    )
+    answer = problem(HTTPStatus.SERVICE_UNAVAILABLE, kind, "not now", detail, hint=hint or "try again in a moment")
     answer.headers["Retry-After"] = "1"
     return answer
 

@@ -23,6 +23,7 @@ from watcher.core.errors import WatcherError
 SECONDS = 30.0
 PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.2
+_STOPPING = "stopping"
 _LONGEST_LINE = 64 * 1024
 _CODES: Mapping[int, int] = {
     HTTPStatus.UNAUTHORIZED: exits.NOT_PERMITTED,
@@ -104,6 +105,20 @@ class Client:
         return self._ask("POST", address, content, {"Content-Type": "application/json"}, seconds)
 
     def _ask(self, method: str, address: str, content: bytes, headers: Mapping[str, str], seconds: float) -> Reply:
+        """Ask, and ask the next daemon if this one is just stopping: then nothing was taken in."""
+        deadline, stopping = time.monotonic() + seconds, None
+        while True:
+            try:
+                return self._ask_once(method, address, content, headers, seconds)
+            except RefusedError as error:
+                if error.kind != _STOPPING or time.monotonic() >= deadline:
+                    raise
+                stopping = error
+            except NoDaemonError as error:
+                raise stopping or error from None
+            time.sleep(_PAUSE_SECONDS)
+
+    def _ask_once(self, method: str, address: str, content: bytes, headers: Mapping[str, str], seconds: float) -> Reply:
         lines = [f"{method} {address} HTTP/1.1", "Host: localhost", f"Content-Length: {len(content)}"]
         lines += [*(f"{name}: {value}" for name, value in headers.items()), "Connection: close", "", ""]
         with self._connected(seconds) as connection:
@@ -113,7 +128,8 @@ class Client:
                 with connection.makefile("rb") as stream:
                     status, found, body = _answer(stream)
             except TimeoutError as error:
-                raise LostError(f"{self.path}: no answer within {seconds:.0f} s", hint="try again") from error
+                hint = "try again; `systemctl status release-watcher` tells whether the daemon can start"
+                raise LostError(f"{self.path}: no answer within {seconds:.0f} s", hint=hint) from error
             except OSError as error:
                 hint = "what was asked for may have been done or not: look, then try again"
                 raise LostError(f"{self.path}: the daemon went away before it answered", hint=hint) from error
