@@ -64,6 +64,7 @@ BELOW = {
     "watcher.survey": ("watcher.core", "watcher.journal"),
     "watcher.proposal": ("watcher.core", "watcher.survey"),
     "watcher.replay": ("watcher.core",),
+    "watcher.backtest": ("watcher.core",),
     # Entries from a file through the daemon's own reading and judging: the parts put together, as in `watcher.daemon`.
     "watcher.matching": ("watcher.core", "watcher.journal"),
     "watcher.scenario": ("watcher.core", "watcher.journal", "watcher.config", "watcher.replay"),

@@ -19,6 +19,8 @@ _EXAMPLES = """examples:
   watcher replay --job import --since -2d                             count matches
   watcher replay --job import --since yesterday --release-at '2026-11-22 14:00'
                                                                       and judge a release of that instant
+  watcher replay --job import --since -90d --releases past.csv --sweep
+                                                                      and every past one, and quiet time
 Nothing is stored and nothing is acted on; no daemon is needed.
 """
 
@@ -41,6 +43,15 @@ def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--since", required=True, metavar="T", help="the first instant, as journalctl takes it")
     parser.add_argument("--until", metavar="T", help="the instant after the last one (default: now)")
     parser.add_argument("--release-at", metavar="T", help="judge a release that went out at this instant")
+    parser.add_argument(
+        "--releases",
+        metavar="FILE",
+        help="judge every past release: a file of lines INSTANT,VERSION[,good|bad]; "
+        "`store`: those that the daemon knows; `restarts`: each run that began",
+    )
+    parser.add_argument(
+        "--sweep", action="store_true", help="with --releases: other limits, their false alarms and what they find"
+    )
     parser.set_defaults(run=run)
 
 
@@ -62,6 +73,8 @@ def run(args: argparse.Namespace) -> int:
     until = parse_instant(args.until, now) if args.until is not None else now
     release_at = None if args.release_at is None else parse_instant(args.release_at, now)
     _check_order(since, until, release_at)
+    if (args.sweep or args.releases is not None) and release_at is not None:
+        raise ReplayError("--release-at does not go with --releases and --sweep", hint="name it in the file")
     settings = load_settings(Paths.choose(config=args.config, state=args.state_dir, socket=args.socket).config)
     job = next((one for one in settings.jobs if one.name == args.job), None)
     if job is None:
@@ -70,6 +83,12 @@ def run(args: argparse.Namespace) -> int:
     directory = None if settings.journal_directory is None else str(settings.journal_directory)
     source = Source(directory=directory, namespace=settings.journal_namespace)
 
+    if args.sweep or args.releases is not None:
+        from watcher.cli import backtest  # noqa: PLC0415 - the same
+
+        policy = settings.policies[job.name]
+        asked = backtest.Asked(policy=policy, job=job, source=source, since=since, until=until, now=now)
+        return backtest.run(args, asked)
     started = time.perf_counter()
     replay = Replay(policy=settings.policies[JobName(args.job)], release_at=release_at)
     replay.begin(since)
