@@ -7,7 +7,8 @@ from typing import Any
 
 from tests.journal.written import LiveWriter
 from tests.parts.daemons import DaemonProcess
-from tests.test_end_to_end import here, job, journal, say
+from tests.parts.pid1 import service_starts
+from tests.test_end_to_end import UNIT, here, job, journal, say
 
 __all__ = ["here", "journal"]
 
@@ -79,13 +80,14 @@ def _verified(daemon: DaemonProcess, release: str) -> dict[str, Any]:
 
 
 def test_a_job_that_works_again_says_that_the_rollback_helped(here: Path, journal: LiveWriter) -> None:
-    """Also over a kill of the daemon meanwhile; record, metric and log say so."""
+    """It was started anew; also over a kill of the daemon meanwhile. Record, metric and log say so."""
     with DaemonProcess(here, job(here).replace("timeout: 5s", "timeout: 5s, verify: 3s")) as daemon:
         release = _undone(daemon, journal)
         assert release in daemon.cli("status").stdout.partition("after a rollback")[2]
         daemon.kill()
         daemon.start()
         daemon.wait_ready()
+        journal.write(*service_starts(2, unit=UNIT))
         say(journal, "imported 12 of 12 rows")
         rollback = _verified(daemon, release)
         assert (True, "succeeded") == (rollback["helped"], rollback["state"])
