@@ -157,3 +157,33 @@ def test_a_newer_release_drops_a_queued_rollback_at_once(here: Path, journal: Li
         daemon.wait_for(lambda: [*orders.glob(f"{release}*")] == [], "the order taken back")
     finally:
         daemon.stop()
+
+
+def test_a_deployment_that_failed_does_not_block_the_rollback_before_it(here: Path, journal: LiveWriter) -> None:
+    """`exec` gives the command's own code and cancels its release; what runs is the failed one, and can be undone."""
+    with DaemonProcess(here, job(here, mode="ask")) as daemon:
+        release = daemon.start_release()
+        say(journal, *["rows, giving up"] * 3)
+        assert 2 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        done = daemon.cli("release", "exec", "import", "--version", "3", "--", "sh", "-c", "exit 7")
+        assert 7 == done.returncode
+        assert "none" == daemon.show(release)["rollback"]["state"]
+        daemon.kill()
+        daemon.start()
+        daemon.wait_ready()
+        assert 0 == daemon.cli("release", "rollback", release, "--reason", "3 never went out").returncode
+        assert 1 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        assert 1 == len((here / "rolled-back").read_text().splitlines())
+
+
+def test_a_prepared_release_is_judged_from_deployed_on(here: Path, journal: LiveWriter) -> None:
+    """What the job logs before is not held against it."""
+    with DaemonProcess(here, job(here)) as daemon:
+        release = daemon.start_release("--prepare")
+        say(journal, *["rows, giving up"] * 3)
+        daemon.wait_for(lambda: daemon.entries() == 3, "the old version's errors")
+        assert "preparing" == daemon.show(release)["phase"]
+        assert 0 == daemon.cli("release", "deployed", release).returncode
+        assert "watching" == daemon.show(release)["phase"]
+        say(journal, *["rows, giving up"] * 3)
+        assert 1 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode

@@ -217,3 +217,13 @@ def test_newest_release_of_a_version_is_found_however_old(store: Store) -> None:
     assert ("one", Phase.SUPERSEDED) == (found.id, found.phase)
     assert store.newest(JOB, "v-three") is None
     assert store.newest(JobName("export"), "v-one") is None
+
+
+def test_the_newest_of_a_version_is_looked_up_not_searched(store: Store) -> None:
+    """A registration asks for it, and must not get slower with the years."""
+    query = (
+        "EXPLAIN QUERY PLAN SELECT record FROM releases WHERE job = ? AND"
+        " json_extract(record, '$.request.version') = ? ORDER BY seq DESC LIMIT 1"
+    )
+    plan = [row[3] for row in store._db.execute(query, ("import", "2"))]
+    assert ["SEARCH releases USING INDEX releases_by_version (job=? AND <expr>=?)"] == plan

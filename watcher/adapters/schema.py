@@ -26,4 +26,7 @@ STEPS: tuple[str, ...] = (
     CREATE TABLE troubles (job TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE rollbacks (id INTEGER PRIMARY KEY CHECK (id = 1), instants TEXT NOT NULL) STRICT;
     """,
+    """
+    CREATE INDEX releases_by_version ON releases (job, json_extract(record, '$.request.version'), seq);
+    """,
 )
