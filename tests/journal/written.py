@@ -33,12 +33,13 @@ JOB = WatchedJob(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One entry; `at` since 1970, and counted from T0 its monotonic time."""
+    """One entry; `at` since 1970, and counted from T0 its monotonic time, unless `monotonic_at` says another."""
 
     at: int
     message: str | None = "fine"
     unit: str = UNIT
     boot: str = BOOT
+    monotonic_at: int | None = None
     priority: int = 3
     heartbeat: str | None = None
 
@@ -46,7 +47,7 @@ class Line:
         """The journal export format."""
         fields = {
             "__REALTIME_TIMESTAMP": self.at,
-            "__MONOTONIC_TIMESTAMP": self.at - T0 + 10_000_000_000_000,
+            "__MONOTONIC_TIMESTAMP": (self.monotonic_at or self.at) - T0 + 10_000_000_000_000,
             "_BOOT_ID": self.boot,
             "_SYSTEMD_UNIT": self.unit,
             "PRIORITY": self.priority,

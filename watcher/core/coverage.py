@@ -19,6 +19,7 @@ class GapReason(StrEnum):
     KERNEL = "kernel"
     DROPPED = "dropped"
     SUSPECT = "suspect"
+    CLOCK = "clock"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

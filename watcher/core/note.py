@@ -39,6 +39,7 @@ _GAPS = {
     GapReason.UNREADABLE: "a place could not be read and was passed",
     GapReason.KERNEL: "the kernel log dropped messages",
     GapReason.DROPPED: "journald dropped messages of the unit (rate limit)",
+    GapReason.CLOCK: "the wall clock was set, or the machine slept",
     GapReason.SUSPECT: "the unit reached its rate limit: messages may be lost",
 }
 

@@ -13,6 +13,7 @@ from watcher.core.coverage import Gap
 from watcher.core.duration import SECOND, Usec
 from watcher.core.rule import WatchedJob
 from watcher.journal.batch import CAREFUL_ENTRIES, FAST_ENTRIES, BatchReader, Stretch
+from watcher.journal.clocks import step_between
 from watcher.journal.folders import Folders, folders_of
 from watcher.journal.landing import Landing, land_at, land_at_tail, land_from_head, land_past
 from watcher.journal.opening import JournalError, MakeReader, open_journal, trouble_with
@@ -255,6 +256,8 @@ class Follower:
         tally = self._scanner.drain()
         gaps, self._gaps = (*self._gaps, *stretch.gaps, *tally.gaps), []
         moved = self._moved or self._position is None or stretch.cursor != self._position.cursor
+        stepped = None if self._position is None else step_between(self._position.cursor, stretch.cursor)
+        gaps += () if stepped is None else (stepped,)
         self._position = Position(
             cursor=stretch.cursor,
             consumed=stretch.consumed,
