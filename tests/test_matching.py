@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import random
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,14 @@ import pytest
 
 from tests.parts.journals import START, STEP, write_journal
 from watcher.core.duration import Usec
+from watcher.core.found import Match
 from watcher.core.names import RuleName
 from watcher.core.rule import FieldCondition, Rule
 from watcher.core.severity import Severity
-from watcher.journal.memory import MemoryEntry
+from watcher.journal.memory import MemoryEntry, MemoryReader
 from watcher.journal.reading import Reading
 from watcher.journal.recorded import read_recorded
+from watcher.journal.scan import Scanner
 from watcher.journal.source import Source
 from watcher.matching import Matching, job_for, match_journal, match_recorded, rules_for_lines
 
@@ -137,3 +141,23 @@ def test_lines_that_are_data_are_told_apart_by_what_they_say() -> None:
     level = ("level", "error")
     expected = [(level, "row <num> lost", 2), (("level", "info"), "row <num> lost", 1), (level, "disk full", 1)]
     assert expected == kinds
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_asking_for_the_rest_changes_nothing(seed: int) -> None:
+    """In any order of entries the rules count what they count for the daemon, joins and runs included."""
+    entries = story(12)
+    random.Random(seed).shuffle(entries)
+    recorded = [
+        MemoryEntry(at=Usec(START + place * STEP), fields={name: (value.encode(),) for name, value in one.items()})
+        for place, one in enumerate(entries)
+    ]
+    job = job_for(RULES, units=["import.service"])
+    scanner = Scanner((job,))
+    scanner.scan(MemoryReader(recorded), entries=10**6, matches=10**6)
+    tally = scanner.drain()
+    counted = Counter(rule for one in tally.found if isinstance(one, Match) for rule in one.rules)
+    matching = match_recorded(job, recorded)
+    assert dict(counted) == {rule: hits.count for rule, hits in matching.hits.items()}
+    assert sum(one.entries for one in tally.tallies) == matching.entries
+    assert 0 <= matching.joined
