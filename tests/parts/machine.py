@@ -27,6 +27,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 REPOSITORY = Path(__file__).parent.parent.parent
 PATIENCE = 30.0
+COMMAND_PATIENCE = 90.0
 CONTROL = "/run/release-watcher/control.sock"
 METRICS = ("127.0.0.1", 10310)
 
@@ -38,11 +39,16 @@ _Result = TypeVar("_Result")
 class Machine:
     """One booted Debian; everything in it is reached by entering its namespaces."""
 
-    def __init__(self, layers: Sequence[Path], *, name: str) -> None:
-        """`layers` from the bottom up; `name` must be unique among the machines of this checkout."""
+    def __init__(self, layers: Sequence[Path], *, name: str, durable: bool = False) -> None:
+        """`layers` from the bottom up; `name` must be unique among the machines of this checkout.
+
+        `durable`: what is synced inside is synced on the host's disk, as a benchmark wants it. Otherwise nothing is, as
+        no machine outlives its test, and each shutdown would wait for all that the host has to write.
+        """
         self.name = name
         self._cgroup = f"{name}-{os.getpid()}"
         self._layers = layers
+        self._durable = durable
         self._stack = ExitStack()
         self._home = REPOSITORY / ".cache" / "machines" / name
         self.root = self._home / "root"
@@ -74,9 +80,10 @@ class Machine:
         for directory in (self.root, self.upper, self._home / "work"):
             directory.mkdir(parents=True)
         self._stack.callback(shutil.rmtree, self._home, ignore_errors=True)
-        # volatile: nothing has to outlive the test; else each shutdown waits for the whole disk of the host.
         below = ":".join(str(layer) for layer in reversed(self._layers))
-        options = f"lowerdir={below},upperdir={self.upper},workdir={self._home / 'work'},volatile"
+        options = f"lowerdir={below},upperdir={self.upper},workdir={self._home / 'work'}"
+        if not self._durable:
+            options += ",volatile"
         subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, self.root], check=True)
         self._stack.callback(lambda: subprocess.run(["umount", "--lazy", self.root], check=False))
 
@@ -176,7 +183,11 @@ class Machine:
     def run(self, *argv: str, check: bool = True, text: str = "") -> subprocess.CompletedProcess[str]:
         """Run a command inside, as root, `text` on its standard input; with `check` it must end with 0."""
         with self.start(*argv, stdin=subprocess.PIPE) as process:
-            out, err = process.communicate(text, timeout=120)
+            try:
+                out, err = process.communicate(text, timeout=COMMAND_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise AssertionError(f"{' '.join(argv)} did not end\n{self.story()}") from None
         if check and process.returncode != 0:
             raise AssertionError(f"{' '.join(argv)} ended with {process.returncode}\n{out}{err}")
         return subprocess.CompletedProcess(argv, process.returncode, out, err)

@@ -140,7 +140,9 @@ def assert_rolled_back_once(machine: Machine, release: str) -> dict[str, Any]:
 
     note = machine.until("the note is on the disk", lambda: _note(machine, release, "succeeded"))
     assert "failed" == note["verdict"]
-    assert release in machine.path(f"{STATE}/notes/{release}.md").read_text(encoding="utf-8")
+    markdown = machine.path(f"{STATE}/notes/{release}.md")
+    machine.until("so is its Markdown", markdown.exists)
+    assert release in markdown.read_text(encoding="utf-8")
     return found
 
 

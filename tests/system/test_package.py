@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.parts.machine import REPOSITORY, Machine
+from tests.parts.machine import Machine
 from tests.parts.stage import DEBIAN, Ground, install, ready
 
 UNITS = (
@@ -33,12 +33,20 @@ def plain(ground: Ground) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="session")
-def newer(ground: Ground) -> Path:
+def newer(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same program as a later version of the package."""
-    environment = {**os.environ, "WATCHER_DEB_VERSION": "99.0"}
-    argv = [str(REPOSITORY / "deploy/debian/build"), DEBIAN]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, check=True)
-    return Path(done.stdout.strip())
+    directory = tmp_path_factory.mktemp("newer")
+    staged, package = directory / "staged", directory / "newer.deb"
+    subprocess.run(["dpkg-deb", "--raw-extract", ground.package, staged], check=True)
+    control = staged / "DEBIAN" / "control"
+    lines = control.read_text(encoding="utf-8").splitlines()
+    control.write_text(
+        "".join(f"{'Version: 99.0' if 'Version:' in line else line}\n" for line in lines), encoding="utf-8"
+    )
+    packing = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(staged), str(package)]
+    subprocess.run(packing, check=True, capture_output=True)
+    shutil.rmtree(staged)
+    return package
 
 
 def test_package_on_a_plain_debian(plain: Machine, ground: Ground) -> None:
@@ -54,6 +62,16 @@ def test_package_on_a_plain_debian(plain: Machine, ground: Ground) -> None:
     for path in ("man/man1/watcher.1.gz", "man/man5/watcher.yaml.5.gz", "bash-completion/completions/watcher"):
         assert plain.path(f"/usr/share/{path}").exists()
     assert "" == plain.out("systemd-analyze", "verify", "--man=no", *UNITS, "release-watcher-rollback.service")
+
+
+def test_doctor_after_the_installation(plain: Machine, ground: Ground) -> None:
+    """`watcher doctor` finds nothing that keeps the service from working, and `systemctl` nothing that failed."""
+    install(plain, ground.package)
+    ready(plain)
+
+    found = plain.watcher("doctor", check=False)
+    assert 0 == found.returncode, found
+    assert "" == plain.out("systemctl", "list-units", "--failed", "--no-legend", "--plain", "release-watcher*")
 
 
 def test_package_that_is_upgraded_and_taken_back(plain: Machine, ground: Ground, newer: Path) -> None:

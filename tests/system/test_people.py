@@ -48,7 +48,7 @@ _TRANSPORT=driver
 def _people(machine: Machine) -> None:
     machine.run("useradd", "--create-home", "--groups", "release-watcher-deploy", "deployer")
     machine.run("useradd", "--create-home", "mallory")
-    configure(machine, Job(name="worker"), Job(name="deployed"))
+    configure(machine, Job(name="worker"), Job(name="deployed"), Job(name="site"))
     machine.unit("worker.service", "[Service]\nType=oneshot\nExecStart=/bin/echo works\n")
     machine.unit("deployed.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n")
 
@@ -66,6 +66,22 @@ def test_release_script_of_the_deploy_group(machine: Machine) -> None:
     assert "deployer" in json.dumps(found)
     note = machine.run_as("deployer", "watcher", "release", "note", release).stdout
     assert release in note
+
+
+def test_release_script_from_the_examples(machine: Machine) -> None:
+    """The script that the package ships deploys, waits, says what came of it, and ends with the release's code."""
+    machine.run("install", "-d", "-o", "deployer", "/srv/site")
+    machine.unit("site.timer", "[Timer]\nOnActiveSec=0\nOnUnitInactiveSec=300ms\nAccuracySec=10ms\n")
+    machine.unit("site.service", "[Service]\nType=oneshot\nExecStart=/bin/sh -c '! grep ^2.0 /srv/site/version'\n")
+    machine.run("systemctl", "start", "site.timer")
+
+    script = ("env", "RELEASE_TIMEOUT=30s", "bash", "/usr/share/doc/release-watcher/examples/release.sh", "site", "2.0")
+    said = machine.run_as("deployer", *script, "--", "sh", "-c", "echo 2.0 >/srv/site/version", check=False)
+
+    assert 1 == said.returncode, said
+    assert "site 2.0: failed, and was rolled back" in said.stderr
+    listed = json.loads(machine.http("/api/v1/releases")[1])["releases"]
+    assert_rolled_back_once(machine, next(found["id"] for found in listed if found["job"] == "site"))
 
 
 def test_user_outside_of_the_group(machine: Machine) -> None:
