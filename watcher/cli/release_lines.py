@@ -46,6 +46,8 @@ def progress(release: Mapping[str, Any], output: Output) -> str:
         f"{words(one['threshold'])}: {number(one.get('now', one['count']))} of {number(one['limit'])}"
         for one in release["thresholds"]
     ]
+    if release["baseline_pending"]:
+        parts.append("baseline being read")
     if not release["coverage"]["complete"]:
         parts.append(f"{len(release['coverage']['gaps'])} gaps")
     return ", ".join(parts)
@@ -76,6 +78,7 @@ def details(release: Mapping[str, Any], output: Output) -> list[str]:
         ("ends" if is_open(release) else "window end", words(release["ends_at"])),
         ("ended", words(release["ended_at"])),
     ]
+    facts += _baseline(release)
     facts += [("threshold", _threshold(one)) for one in release["thresholds"]]
     facts += [("", words(one["detail"])) for one in release["thresholds"] if one["detail"]]
     facts += [("not judged", words(one)) for one in release["unjudged"]]
@@ -92,6 +95,24 @@ def details(release: Mapping[str, Any], output: Output) -> list[str]:
 
 def _runs(runs: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in runs.items())
+
+
+def _baseline(release: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What is known of the past, in a line; none where no condition asks for it."""
+    known = release["baseline"]
+    if release["baseline_pending"]:
+        return [("baseline", "being read: what needs it waits")]
+    if known is None:
+        return []
+    if known["problem"]:
+        return [("baseline", f"could not be read: {words(known['problem'])}")]
+    runs = "" if known["runs"] is None else f", {known['runs']['failed']} of {_ended(known['runs'])} runs failed"
+    minutes = f"{known['error_minutes'].get('error', {}).get('minutes', 0)} of {known['minutes']} minutes with errors"
+    return [("baseline", f"from {words(known['since'])}: {known['entries']} entries, {minutes}{runs}")]
+
+
+def _ended(runs: Mapping[str, Any]) -> int:
+    return int(runs["failed"]) + int(runs["succeeded"])
 
 
 def _gaps(release: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

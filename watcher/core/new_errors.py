@@ -84,8 +84,14 @@ def standing(count: NewErrorCount) -> Standing:
         count=count.entries,
         limit=limit,
         ratio=count.entries / limit,
-        detail=f"not applicable: {count.lacking}" if count.lacking else f"{len(count.new)} new{known}",
+        detail=_detail(count, f"{len(count.new)} new{known}"),
     )
+
+
+def _detail(count: NewErrorCount, seen: str) -> str:
+    if count.lacking:
+        return f"not applicable: {count.lacking}"
+    return f"{len(count.pending)} errors wait for the baseline" if count.pending else seen
 
 
 def _lacking(baseline: Baseline, window: Usec) -> str:

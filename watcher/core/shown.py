@@ -14,7 +14,7 @@ from watcher.core.baseline import Baseline, OldRuns
 from watcher.core.coverage import Gap
 from watcher.core.duration import SECOND, Usec, format_duration
 from watcher.core.found import Match
-from watcher.core.release import CommandResult, Opinion, Proposal, Release, Verification
+from watcher.core.release import CommandResult, Opinion, Phase, Proposal, Release, Verification
 from watcher.core.standing import Standing
 from watcher.core.thresholds import standing
 from watcher.core.trial import Trial
@@ -63,6 +63,7 @@ def shown_release(release: Release) -> dict[str, Any]:
         "settling": release.trial.settling,
         "runs": _shown_runs(release.trial),
         "old": _shown_old(release.trial),
+        "baseline_pending": release.phase in (Phase.PREPARING, Phase.WATCHING) and release.trial.waits,
         "baseline": None if release.trial.baseline is None else _shown_baseline(release.trial.baseline),
         "coverage": shown_coverage(release.trial.gaps),
         "counters": {
