@@ -45,7 +45,7 @@ def latencies(rounds: int) -> list[float]:
 
 
 def _latency(daemon: DaemonProcess, journal: LiveWriter) -> float:
-    release = daemon.start_release()
+    release = daemon.start_release("--version", str(time.time_ns()))
     written = time.time_ns() // 1000
     journal.say(Line(at=written, message="broken", unit="import@1.service"))
     daemon.cli("release", "wait", release, "--timeout", "20s")

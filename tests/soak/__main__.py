@@ -36,6 +36,7 @@ JOB = """\
       fail_when:
         - matches: {{rule: broken, count: 50}}
       rollback: {{command: [{directory}/roll-back], timeout: 20s}}
+rollbacks_per_hour: 1000000
 """
 SCRIPT = '#!/bin/sh\necho "$WATCHER_VERSION" >> {directory}/rolled-back\n'
 EACH_BAD = 3
