@@ -404,3 +404,28 @@ def test_start_loads_little(tmp_path: Path) -> None:
     slow |= {"subprocess", "tempfile", "threading", "typing", "watcher.core"}
     assert "watcher.dispatch.once" in loaded
     assert set() == slow & loaded
+
+
+def test_output_goes_to_the_journal_as_well(tmp_path: Path) -> None:
+    """Where PID 1 has connected standard error to the journal, the command's output is there to read."""
+    write_claim(tmp_path, shell("echo out; echo err >&2"))
+    reader, journal = os.pipe()
+    found = os.fstat(journal)
+    environment = {**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+    subprocess.run(runner_argv(tmp_path), stderr=journal, env=environment, check=True, timeout=20)
+    os.close(journal)
+    assert b"out\nerr\n" == os.read(reader, 100)
+    os.close(reader)
+    assert "out\nerr\n" == result_of(tmp_path)["output"]
+
+
+def test_journal_that_takes_nothing(tmp_path: Path) -> None:
+    """A journald that hangs stops neither the command nor its record."""
+    write_claim(tmp_path, shell("head -c 300000 /dev/zero | tr '\\0' x"))
+    reader, journal = os.pipe()
+    found = os.fstat(journal)
+    environment = {**os.environ, "JOURNAL_STREAM": f"{found.st_dev}:{found.st_ino}"}
+    subprocess.run(runner_argv(tmp_path), stderr=journal, env=environment, check=True, timeout=20)
+    assert ("succeeded", 0, "") == outcome_of(tmp_path)
+    os.close(reader)
+    os.close(journal)

@@ -17,6 +17,7 @@ from watcher.dispatch.failpoint import reached
 from watcher.dispatch.result import Result
 from watcher.dispatch.supervision import End, Supervisor
 from watcher.dispatch.transcript import Transcript
+from watcher.dispatch.voice import leads_to_journal
 
 TYPE_CHECKING = False  # typing's own constant costs the import of typing
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def run(at: int, release_id: str) -> int:
     started = _next_start(at, claim)
     if started is None:
         return 0
-    transcript = Transcript(at, f"{release_id}.log")
+    transcript = Transcript(at, f"{release_id}.log", echo=2 if leads_to_journal(2) else -1)
     supervisor = Supervisor(transcript)
     started_at = _now()
     reached("before_started")

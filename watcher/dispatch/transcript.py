@@ -1,4 +1,4 @@
-"""What a command prints: its beginning in a file of bounded size, its end in memory.
+"""What a command prints: its beginning in a file of bounded size, its end in memory, a copy where one can be had.
 
 Knows bytes only, and never lets the disk or a flood stop the command.
 """
@@ -16,11 +16,16 @@ _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK 
 class Transcript:
     """Takes output in pieces. `tail` is the last 4 KiB of it; `trouble` says why the file is incomplete, if it is."""
 
-    __slots__ = ("_fd", "_room", "tail", "trouble")
+    __slots__ = ("_echo", "_fd", "_room", "tail", "trouble")
 
-    def __init__(self, at: int, name: str) -> None:
-        """Goes on with the file if there is one; a file that can't be opened costs the file, not the rollback."""
-        self.tail, self.trouble, self._fd, self._room = b"", "", -1, 0
+    def __init__(self, at: int, name: str, *, echo: int = -1) -> None:
+        """Goes on with the file if there is one; a file that can't be opened costs the file, not the rollback.
+
+        `echo` is a descriptor that gets a copy, of what it takes without waiting.
+        """
+        self.tail, self.trouble, self._fd, self._room, self._echo = b"", "", -1, 0, echo
+        if echo >= 0:
+            os.set_blocking(echo, False)
         try:
             self._fd = os.open(name, _FLAGS, 0o640, dir_fd=at)
             self._room = max(KEPT_IN_FILE - os.fstat(self._fd).st_size, 0)
@@ -30,6 +35,8 @@ class Transcript:
     def add(self, piece: bytes) -> None:
         """Take the next piece of output."""
         self.tail = (self.tail + piece)[-KEPT_AS_TAIL:]
+        if self._echo >= 0:
+            self._copy(piece)
         if self._room == 0:
             return
         kept = piece[: self._room]
@@ -41,6 +48,14 @@ class Transcript:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+    def _copy(self, piece: bytes) -> None:
+        try:
+            os.write(self._echo, piece)
+        except BlockingIOError:
+            return  # journald is behind: it gets the next piece; file and tail have them all
+        except OSError:
+            self._echo = -1
 
     def _append(self, piece: bytes) -> None:
         try:

@@ -27,7 +27,7 @@ class Voice:
 
     def __init__(self, path: str = SOCKET, *, identifier: str) -> None:
         self._identifier, self._path = identifier, path
-        self.in_journal = _leads_to_journal(2)
+        self.in_journal = leads_to_journal(2)
 
     def say(self, priority: int, message: str, fields: Mapping[str, str]) -> None:
         """One entry. `fields` are in capitals; a plain line shows `message` only, so that must hold all that counts."""
@@ -60,7 +60,8 @@ def _encoded(name: str, value: str) -> bytes:
     return name.encode() + b"=" + data + b"\n"
 
 
-def _leads_to_journal(fd: int) -> bool:
+def leads_to_journal(fd: int) -> bool:
+    """Whether PID 1 has connected the descriptor to the journal."""
     try:
         found = os.fstat(fd)
     except OSError:
