@@ -109,14 +109,14 @@ def test_a_window_of_runs_is_over_with_its_last_run() -> None:
     ]
     weighed = _weighed(_with_runs(FailedRuns(count=2), runs_wanted=2), *found)
     assert (instant("20s"), (), 2, 1) == (
-        weighed.trial.end, weighed.reasons, weighed.trial.runs.finished, weighed.trial.runs.failed,
+        weighed.trial.over_at, weighed.reasons, weighed.trial.runs.finished, weighed.trial.runs.failed,
     )  # fmt: skip
 
 
 def test_the_run_that_both_crosses_and_fills_the_window_fails_it() -> None:
     """A crossing comes before the end."""
     weighed = _weighed(_with_runs(FailedRuns(count=1), runs_wanted=1), run("10s", failed=True))
-    assert (instant("1h"), 1) == (weighed.trial.end, len(weighed.reasons))
+    assert (None, 1) == (weighed.trial.over_at, len(weighed.reasons))
 
 
 def test_an_expected_line_is_no_error() -> None:

@@ -140,7 +140,7 @@ def take_baseline(draft: Draft, event: BaselineRead) -> None:
 
 
 def _close_if_over(draft: Draft, release: Release, read_until: Usec | None) -> None:
-    end = release.ends_at
+    end = release.trial.closes_at
     if end is not None and read_until is not None and read_until >= end and not release.trial.waits:
         _close(draft, release, end)
 

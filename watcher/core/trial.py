@@ -41,7 +41,7 @@ class Trial:
     `runs.old_…`) and held against nobody, unless `blames_all`; with None there are no old ones. `unclear` are the
     entries of invocations whose begin was not seen: they are old, unless their begin is yet to come (a service may log
     before PID 1 says that it started it). With `must_run` one that is not old has to be seen. With `runs_wanted` the
-    trial is over at the end of so many runs. `expected` counts expected lines.
+    trial is over at the end of so many runs, which is `over_at`. `expected` counts expected lines.
     """
 
     counts: tuple[Count, ...]
@@ -59,6 +59,7 @@ class Trial:
     blames_all: bool = False
     runs_wanted: int | None = None
     must_run: bool = False
+    over_at: Usec | None = None
     runs: RunsSeen = NO_RUNS
     old_matches: tuple[tuple[RuleName, int], ...] = ()
     unclear: tuple[Entry, ...] = ()
@@ -80,7 +81,13 @@ class Trial:
 
     def covers(self, at: Usec) -> bool:
         """Whether an instant lies in the span; none does before the clock has started."""
-        return self.start is not None and self.end is not None and self.start <= at < self.end
+        end = self.closes_at
+        return self.start is not None and end is not None and self.start <= at < end
+
+    @property
+    def closes_at(self) -> Usec | None:
+        """When it is over: at its planned end, or where the last run ended that it waited for."""
+        return self.end if self.over_at is None else self.over_at
 
     def is_old(self, began: Usec | None) -> bool:
         """Whether an invocation that began then is an old one; of None (not seen) it is."""

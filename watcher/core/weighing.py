@@ -34,8 +34,7 @@ UNCLEAR_KEPT = 50
 class Weighed:
     """The trial with everything counted up to the end of the batch, or up to what ended it.
 
-    That is the find that crossed thresholds, for `reasons`, or the last run that the window waited for: its instant is
-    then the end of the trial.
+    That is the find that crossed thresholds, for `reasons`, or the last run that the window waited for.
     """
 
     trial: Trial
@@ -52,15 +51,15 @@ def weigh(trial: Trial, batch: BatchRead, *, job: JobName, found: Sequence[Found
             if reasons:
                 return Weighed(trial=_see(count.result(), batch, job), reasons=reasons, crossing=one)
         if isinstance(one, RunEnded) and count.is_over:
-            return Weighed(trial=_see(replace(count.result(), end=one.at), batch, job))
+            return Weighed(trial=_see(replace(count.result(), over_at=one.at), batch, job))
     return Weighed(trial=_see(count.result(), batch, job))
 
 
 def _see(trial: Trial, batch: BatchRead, job: JobName) -> Trial:
     """The trial with what the batch says of its coverage."""
-    if trial.start is None or trial.end is None:
+    start, end = trial.start, trial.closes_at
+    if start is None or end is None:
         return trial
-    start, end = trial.start, trial.end
     gaps = tuple(gap for gap in batch.gaps if gap.touches(job, start, end))
     heard = trial.heard or any(
         tally.job == job and (start <= tally.first_at < end or start <= tally.last_at < end) for tally in batch.tallies
@@ -166,7 +165,7 @@ class _Count:
             self._old_matches[rule] = self._old_matches.get(rule, 0) + 1
 
     def _take_begin(self, run: RunBegan) -> Iterator[Entry]:
-        since, end = self._trial.since, self._trial.end
+        since, end = self._trial.since, self._trial.closes_at
         if (since is not None and run.at < since) or (end is not None and run.at >= end):
             return
         self._touched = True
@@ -184,7 +183,7 @@ class _Count:
                 self._touched = True
                 self._runs = self._runs.old_ended(run)
             return
-        if trial.end is not None and run.at >= trial.end:
+        if trial.closes_at is not None and run.at >= trial.closes_at:
             return
         self._touched = True
         settled = trial.settles_at is not None and run.at >= trial.settles_at
