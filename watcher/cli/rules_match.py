@@ -179,8 +179,8 @@ def _ranked(matching: Matching, limit: int, *, taken: set[str]) -> Ranked:
 
 
 def _guessed(kind: Kind) -> Severity:
-    """By the words of a line; of a line that is data by those of its level and message alone."""
-    text = kind.samples[0].text if kind.level is None else f"{kind.level[1]} {kind.template}"
+    """By the words that its lines have in common: names of hosts and what stands in quotes say nothing."""
+    text = kind.template if kind.level is None else f"{kind.level[1]} {kind.template}"
     return guessed_severity(text, kind.priority)
 
 

@@ -11,12 +11,15 @@ _WORDS = (
         Severity.ERROR,
         (
             "error", "fail", "exception", "cannot", "can't", "can not", "could not", "couldn't", "unable", "refused",
-            "denied", "timeout", "timed out", "abort", "giving up", "gave up", "invalid", "unexpected", "crash",
+            "denied", "timed out", "abort", "giving up", "gave up", "invalid", "unexpected", "crash",
             "killed", "lost", "broken", "unreachable", "no such", "not found", "traceback", "jammed", "stuck",
             "rejected",
         ),
     ),
-    (Severity.WARNING, ("warn", "retry", "deprecated", "slow", "late", "missing", "skipped", "again", "!!")),
+    (
+        Severity.WARNING,
+        ("warn", "retry", "deprecated", "timeout", " slow", " late", " missing", " skipped", " again", "!!"),
+    ),
 )  # fmt: skip
 _BY_PRIORITY = {
     0: Severity.CRITICAL,
@@ -29,7 +32,7 @@ _BY_PRIORITY = {
 
 def guessed_severity(text: str, priority: int | None) -> Severity:
     """The worse of what the PRIORITY says (None: unknown) and what words stand in the text."""
-    lowered = text[:_SEARCHED].lower()
+    lowered = f" {text[:_SEARCHED].lower()}"
     by_words = next((severity for severity, words in _WORDS if any(map(lowered.__contains__, words))), Severity.INFO)
     by_priority = Severity.INFO if priority is None else _BY_PRIORITY.get(priority, Severity.INFO)
     return by_words if by_words.at_least(by_priority) else by_priority
