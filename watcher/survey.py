@@ -1,14 +1,14 @@
 """What the last days of a unit hold, seen through every rule pack: the ground for a first configuration of it.
 
-The entries are read by the one scan, as live and in replay; each pack is a job of its own over the same unit. Knows
-rules and instants, nothing of configuration files.
+The entries are read by the one scan, as live and in replay, with the rules of all packs at once. Knows rules and
+instants, nothing of configuration files.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from watcher.core.duration import HOUR, MILLISECOND, Usec
@@ -21,7 +21,8 @@ from watcher.journal.source import Source
 
 ALWAYS = "systemd"
 """The pack of PID 1's records: it fits every unit."""
-_RUNS = JobName("runs")
+_JOB = JobName("survey")
+_BETWEEN = "/"
 _FEW = 3
 _SAME = 10 * MILLISECOND
 """The lines of one trace are written at once."""
@@ -98,13 +99,11 @@ def _has_near(taken: Sequence[Usec], at: Usec) -> bool:
 
 def survey(source: Source, unit: str, packs: Mapping[str, Iterable[Rule]], *, since: Usec, until: Usec) -> Survey:
     """Read the unit's entries. Raises JournalError, and PatternError for a unit that is none."""
-    units = (unit,)
-    jobs = [
-        WatchedJob(name=JobName(name), units=units, identifiers=(), rules=tuple(rules)) for name, rules in packs.items()
-    ]
-    jobs.append(WatchedJob(name=_RUNS, units=units, identifiers=(), rules=()))
-    seen = _Seen()
-    for reading in read_extent(source, jobs, since=since, until=until):
+    named = {_name(pack, rule.name): rule for pack, rules in packs.items() for rule in rules}
+    rules = tuple(replace(rule, name=name) for name, rule in named.items())
+    job = WatchedJob(name=_JOB, units=(unit,), identifiers=(), rules=rules)
+    seen = _Seen(severities={name: rule.severity for name, rule in named.items()})
+    for reading in read_extent(source, (job,), since=since, until=until):
         seen.count(reading.tallies)
         for found in reading.found:
             seen.take(found)
@@ -129,6 +128,7 @@ def survey(source: Source, unit: str, packs: Mapping[str, Iterable[Rule]], *, si
 class _Seen:
     """What was counted so far; an entry that several packs match is one, by its cursor."""
 
+    severities: Mapping[RuleName, Severity]
     entries: int = 0
     matches: dict[str, dict[RuleName, int]] = field(default_factory=dict)
     by_pack: dict[str, list[Match]] = field(default_factory=dict)
@@ -137,16 +137,16 @@ class _Seen:
 
     def count(self, tallies: Iterable[JobTally]) -> None:
         """The entries of the unit."""
-        self.entries += sum(tally.entries for tally in tallies if tally.job == _RUNS)
+        self.entries += sum(tally.entries for tally in tallies)
 
     def take(self, found: Found) -> None:
-        """One thing of one of the jobs; the runs of the one that is there for them."""
+        """One thing that the scan found."""
         match found:
             case Match():
                 self._match(found)
-            case RunBegan() if found.job == _RUNS:
+            case RunBegan():
                 self.started.append(found.at)
-            case RunEnded() if found.job == _RUNS and found.outcome in COUNTED_OUTCOMES:
+            case RunEnded() if found.outcome in COUNTED_OUTCOMES:
                 self.outcomes.append(found.outcome)
             case _:
                 return
@@ -157,10 +157,21 @@ class _Seen:
         return tuple(sorted({match.cursor: match.at for match in bad}.values()))
 
     def _match(self, match: Match) -> None:
-        self.by_pack.setdefault(match.job, []).append(match)
-        counts = self.matches.setdefault(match.job, {})
-        for rule in match.rules:
-            counts[rule] = counts.get(rule, 0) + 1
+        rules: dict[str, list[RuleName]] = {}
+        for name in match.rules:
+            rules.setdefault(name.partition(_BETWEEN)[0], []).append(name)
+        for pack, names in rules.items():
+            severity = next(one for one in Severity if any(self.severities[name] is one for name in names))
+            self.by_pack.setdefault(pack, []).append(replace(match, severity=severity))
+            counts = self.matches.setdefault(pack, {})
+            for name in names:
+                rule = RuleName(name.partition(_BETWEEN)[2])
+                counts[rule] = counts.get(rule, 0) + 1
+
+
+def _name(pack: str, rule: RuleName) -> RuleName:
+    """A name that no other pack's rule has; no name of a pack or rule holds what stands between."""
+    return RuleName(f"{pack}{_BETWEEN}{rule}")
 
 
 def _longest_row(outcomes: Sequence[RunOutcome]) -> int:
