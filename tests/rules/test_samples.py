@@ -7,17 +7,21 @@ none, and with which fields the entry comes besides its MESSAGE.
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from watcher.config.document import read_document
 from watcher.config.packs import read_pack, shipped_packs
 from watcher.config.problem import Place
 from watcher.core.rule import Rule
-from watcher.journal.matcher import Matcher
+from watcher.journal.matcher import LONGEST_TEXT, Matcher
 
 SAMPLES = sorted(Path(__file__).parent.glob("*.samples"))
 
@@ -120,3 +124,35 @@ def test_all_packs_go_together() -> None:
     """No two packs have a rule of the same name, and no rule is slow to compile with all the others."""
     names = [str(rule.name) for pack in shipped_packs() for rule in rules_of(pack)]
     assert sorted(set(names)) == sorted(names)
+
+
+PIECES = (
+    b"ERROR", b"  ", b"[", b"]", b"2026-11-24 ", b"22:00:01,123", b" - ", b'"level":', b"level=", b"error",
+    b'"', b"Task x[", b"status=bounced (", b"to=<", b"\tat ", b"java.lang.", b"Exception", b": ", b"(Job{",
+    b"} | ", b"12#12: ", b"*1 ", b" while connecting to", b"x509: ", b"\n", b"PHP message: PHP ",
+    b"Fatal error:  ", b"aaaaaaaaaaaaaaaaaaaa", b"] Worker (pid:", b"[pool x] child 1, script '",
+    b"(request: ",
+)  # fmt: skip
+"""Beginnings of what the rules look for, to lead the engine into as many half matches as there are."""
+
+
+def test_hostile_text_costs_little_with_all_packs() -> None:
+    """Lines of 16 KiB made of what rules look for: a millisecond each at most, on the average and warmed up."""
+    dice = random.Random(7)
+    texts = [b"".join(dice.choices(PIECES, k=2500))[:LONGEST_TEXT] for _ in range(600)]
+    for text in texts[:300]:
+        assert ALL_PACKS.search(text) is not None, "the engine gave up"
+    began = time.process_time()
+    for text in texts[300:]:
+        assert ALL_PACKS.search(text) is not None, "the engine gave up"
+    assert time.process_time() - began < 0.3
+
+
+@given(st.one_of(st.binary(max_size=300), st.lists(st.sampled_from(PIECES), max_size=30).map(b"".join)))
+@settings(max_examples=200, deadline=None)
+def test_no_text_makes_the_packs_fail(text: bytes) -> None:
+    """Any bytes are matched or not."""
+    assert isinstance(ALL_PACKS.hits(text, lambda _field: None), tuple)
+
+
+ALL_PACKS = Matcher([rule for pack in sorted(shipped_packs()) for rule in rules_of(pack)])
