@@ -467,3 +467,14 @@ def test_version_that_was_rolled_back_needs_force_and_a_reason(daemon: Served) -
     assert [64, 64, 0] == [
         daemon.watcher(*words, *more).code for more in ((), ("--force",), ("--force", "--reason", "the disk was full"))
     ]
+
+
+def test_subject_of_a_commit_is_no_reason_to_insist(daemon: Served, tmp_path: Path) -> None:
+    """`--force` wants a person's words, also where --git fills in what is left open."""
+    repository = tmp_path / "checkout"
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.com", "-C", str(repository)]
+    subprocess.run(["git", "init", "-q", str(repository)], check=True)
+    subprocess.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "First"], check=True)
+    said = daemon.watcher("release", "start", JOB, "--git", str(repository), "--force")
+    assert (64, {}) == (said.code, daemon.front.records)
+    assert "--force needs a reason" in said.err

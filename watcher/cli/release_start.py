@@ -36,7 +36,7 @@ def register(args: argparse.Namespace, client: Client, output: Output) -> dict[s
         _ask_git(body, args, client, output)
     if body["version"] is None:
         raise UsageError("a release needs a version", hint="give --version V, or --git DIR")
-    if args.force and not (body["reason"] or "").strip():
+    if args.force and not (args.reason or "").strip():  # the subject of a commit is none for this
         raise UsageError("--force needs a reason", hint="give --reason TEXT")
     known = client.read("/api/v1/status").json
     job = known["jobs"].get(args.job, {})  # one that it does not know is the registration's to refuse
