@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 from watcher import __version__
 from watcher.adapters.dispatched import DispatchedRollback
-from watcher.adapters.front import Facts, FrontError, ReloadRefusedError
+from watcher.adapters.front import Facts, FrontError
 from watcher.adapters.handover import Handover
 from watcher.adapters.inherited import take_inherited, turn_away
 from watcher.adapters.lock import StateLock
@@ -28,12 +28,10 @@ from watcher.adapters.server import AddressError
 from watcher.adapters.store import Store
 from watcher.clock import wall_clock
 from watcher.config.load import load_settings
-from watcher.config.problem import ConfigError
 from watcher.config.settings import Settings
-from watcher.core.baseline import Baseline, unread
-from watcher.core.duration import HOUR, Usec
+from watcher.configured import Configured
+from watcher.core.duration import Usec
 from watcher.core.errors import WatcherError
-from watcher.core.excerpt import ReadAgain
 from watcher.core.messages import (
     Answer,
     BaselineRead,
@@ -51,24 +49,17 @@ from watcher.core.names import LONGEST, JobName, ReleaseId
 from watcher.core.release import Release
 from watcher.core.state import OPEN_PHASES, Decision, State
 from watcher.desk import Desk
-from watcher.dispatch.plan import distrust
-from watcher.journal.excerpts import read_excerpts
-from watcher.journal.joins import reach_of
-from watcher.journal.leftovers import read_leftovers
-from watcher.journal.pasts import read_past_apart
-from watcher.journal.source import Source
 from watcher.journal.supervisor import Supervisor
-from watcher.journal.wire import Plan
 from watcher.listeners import Listeners
 from watcher.lookback import AT_ONCE, Lookback
 from watcher.notebook import Notebook
 from watcher.paths import Paths
+from watcher.rereading import Rereading
 from watcher.rollbacks import Rollbacks
 from watcher.service import Service
+from watcher.waiting import Waiting
 
 NOTE_PATIENCE = 5.0
-EXCERPT_SECONDS = 10.0
-BASELINE_SECONDS = 600.0
 _ID_STEM = LONGEST - len("-20261123-235959-abcd")
 
 
@@ -79,14 +70,12 @@ class Daemon:
         self, *, paths: Paths, settings: Settings, store: Store, inherited: Mapping[str, socket.socket]
     ) -> None:
         self._paths = paths
-        self._settings = settings
+        self._configured = Configured(paths.config, settings, for_root=paths.rollbacks is not None)
         self._store = store
-        self._reloaded_at = wall_clock()
-        self._reload_successful = True
         self._reload_lock = asyncio.Lock()
         self._reloading: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
-        self._waiting: dict[ReleaseId, set[asyncio.Event]] = {}
+        self._waiting = Waiting()
         self._rollbacks = Rollbacks(
             _handover(paths),
             state=lambda: self.state,
@@ -94,17 +83,18 @@ class Daemon:
             stop=self._stop,
             is_well=lambda: self._desk.trouble is None,
         )
+        rereading = Rereading(self._configured)
         self._notebook = Notebook(
             store=store,
             notes=Notes(paths.notes),
-            read_excerpts=self._read_again,
-            source=lambda: _source(self._settings),
+            read_excerpts=rereading.lines,
+            source=lambda: self._configured.source,
         )
         self._service = Service()
         self._listeners = Listeners(self, path=paths.socket, metrics=settings.metrics_address, inherited=inherited)
-        self._lookback = Lookback(find=self.find, read=self._read_past, hand_in=self._hand_in, clock=wall_clock)
+        self._lookback = Lookback(find=self.find, read=rereading.past, hand_in=self._hand_in, clock=wall_clock)
         self._supervisor = Supervisor(
-            replace(_plan(settings), heartbeat=self._service.awaited(_source(settings))),
+            replace(self._configured.plan, heartbeat=self._service.awaited(self._configured.source)),
             on_event=self._hand_in,
             committed=lambda: self.state.position,
             clock=wall_clock,
@@ -147,12 +137,12 @@ class Daemon:
 
     def _begin(self) -> None:
         """Before anything runs: adopt the configuration, say what was lost, go on with rollbacks that were queued."""
-        self._desk.take(_loaded(self._settings))
+        self._desk.take(_loaded(self._configured.settings))
         if self._store.lost is not None:
             log.error("state was lost", extra={"facts": {"why": self._store.lost}})
             reason = f"the state was lost ({self._store.lost}); `watcher resume` says that you know"
             self._desk.take(PauseRequested(at=wall_clock(), job=None, reason=reason, author="release-watcher"))
-        self._warn()
+        self._configured.warn()
         for release in self.state.releases.values():
             if release.phase in OPEN_PHASES and release.trial.waits:
                 self._lookback.due(release.id)
@@ -160,7 +150,7 @@ class Daemon:
         self._supervisor.follow_closely(bool(self.state.watching() or self.state.verifying()))
         log.info(
             "started",
-            extra={"facts": {"version": __version__, "config": self._paths.config, "jobs": len(self._settings.jobs)}},
+            extra={"facts": {"version": __version__, "config": self._paths.config, "jobs": len(self.state.policies)}},
         )
 
     def _perform(self, decision: Decision) -> None:
@@ -173,9 +163,7 @@ class Daemon:
                 self._lookback.due(command.release)
         for transition in decision.transitions:
             say_transition(transition)
-        for release in decision.changed:
-            for waiting in self._waiting.pop(release.id, ()):
-                waiting.set()
+        self._waiting.wake(release.id for release in decision.changed)
         self._supervisor.follow_closely(bool(decision.state.watching() or decision.state.verifying()))
 
     async def _hand_in(
@@ -192,34 +180,11 @@ class Daemon:
     async def _tell_manager(self) -> None:
         await self._service.tell(
             self._stop,
-            source=lambda: _source(self._settings),
+            source=lambda: self._configured.source,
             state=lambda: self.state,
             trouble=self.trouble,
             turns=lambda: self._supervisor.turns,
         )
-
-    async def _read_again(self, release: Release) -> ReadAgain:
-        job = next((one for one in self._settings.jobs if one.name == release.job), None)
-        rules = () if job is None else job.rules
-        captures = {rule.name: dict(rule.capture) for rule in rules if rule.capture}
-        joins = {rule.name: reach for rule in rules if (reach := reach_of(rule)) is not None}
-        source = _source(self._settings)
-        again = await read_excerpts(source, release, timeout=EXCERPT_SECONDS, captures=captures, joins=joins)
-        since, until = release.started_at, release.ended_at or release.ends_at
-        if job is None or since is None or until is None:
-            return again
-        last = Usec(until + 1)  # a window that failed ends with the entry that failed it
-        left = await read_leftovers(source, job, since=since, until=last, timeout=EXCERPT_SECONDS)
-        return replace(again, leftovers=left)
-
-    async def _read_past(self, release: Release) -> Baseline:
-        until = release.registered_at
-        since = Usec(max(until - (release.trial.lookback or HOUR), 0))
-        job = next((one for one in self._settings.jobs if one.name == release.job), None)
-        if job is None:
-            return unread("the job is not in the configuration any more", since=since, until=until)
-        source = _source(self._settings)
-        return await read_past_apart(source, job, since=since, until=until, timeout=BASELINE_SECONDS)
 
     def _reload_on_signal(self) -> None:
         self._reloading = asyncio.ensure_future(self._try_reload())
@@ -245,10 +210,10 @@ class Daemon:
         """What is true of the daemon itself."""
         return Facts(
             version=__version__,
-            config_hash=self._settings.hash,
-            journal=str(_source(self._settings)),
-            reload_successful=self._reload_successful,
-            reloaded_at=self._reloaded_at,
+            config_hash=self._configured.settings.hash,
+            journal=str(self._configured.source),
+            reload_successful=self._configured.is_current,
+            reloaded_at=self._configured.adopted_at,
         )
 
     def trouble(self) -> str | None:
@@ -277,38 +242,16 @@ class Daemon:
             await self._reload()
 
     async def _reload(self) -> None:
+        settings = await self._configured.read_again()
         try:
-            settings = await asyncio.to_thread(load_settings, self._paths.config)
-        except ConfigError as error:
-            self._reload_successful = False
-            raise ReloadRefusedError(
-                f"{self._paths.config}: the new configuration is refused, the old one stays",
-                problems=tuple(map(str, error.problems)),
-                hint="mend it, try it with `watcher check`, then reload again",
-            ) from error
-        await self._move(settings.metrics_address)
-        await self._desk.ask(_loaded(settings))
-        self._settings = settings
-        await self._supervisor.replace(_plan(settings))
-        self._reload_successful, self._reloaded_at = True, wall_clock()
-        self._warn()
-        log.info("reloaded", extra={"facts": {"config": settings.hash, "jobs": len(settings.jobs)}})
-
-    async def _move(self, metrics: tuple[str, int] | None) -> None:
-        try:
-            await self._listeners.move(metrics)
+            await self._listeners.move(settings.metrics_address)
         except AddressError as error:
-            self._reload_successful = False
-            message = f"{self._paths.config}: the new configuration is refused, the old one stays"
-            raise ReloadRefusedError(message, problems=(str(error),), hint=error.hint) from error
-
-    def _warn(self) -> None:
-        """What a person should know of the configuration in use."""
-        for problem in self._settings.warnings:
-            log.warning("%s", problem)
-        if self._paths.rollbacks is not None:
-            for reason in distrust(str(self._paths.config.absolute())):
-                log.warning("rollbacks will be refused", extra={"facts": {"why": reason}})
+            raise self._configured.refusal((str(error),), error.hint) from error
+        await self._desk.ask(_loaded(settings))
+        self._configured.adopt(settings)
+        await self._supervisor.replace(self._configured.plan)
+        self._configured.warn()
+        log.info("reloaded", extra={"facts": {"config": settings.hash, "jobs": len(settings.jobs)}})
 
     def find(self, id: ReleaseId) -> Release | None:  # noqa: A002 - the contract's word
         """The release as it is now, however old."""
@@ -324,18 +267,7 @@ class Daemon:
 
     async def changed(self, id: ReleaseId, timeout: float) -> None:  # noqa: A002, ASYNC109 - the long poll's own limit
         """Wait until the release has another record, but no longer than `timeout` seconds."""
-        waiting = asyncio.Event()
-        self._waiting.setdefault(id, set()).add(waiting)
-        try:
-            async with asyncio.timeout(timeout):
-                await waiting.wait()
-        except TimeoutError:
-            return
-        finally:
-            others = self._waiting.get(id, set())
-            others.discard(waiting)
-            if not others:
-                self._waiting.pop(id, None)
+        await self._waiting.wait(id, timeout)
 
 
 def _handover(paths: Paths) -> Handover:
@@ -347,21 +279,9 @@ def _handover(paths: Paths) -> Handover:
     )
 
 
-def _source(settings: Settings) -> Source:
-    return Source(directory=_directory(settings), namespace=settings.journal_namespace)
-
-
-def _directory(settings: Settings) -> str | None:
-    return None if settings.journal_directory is None else str(settings.journal_directory)
-
-
 def _loaded(settings: Settings) -> SettingsLoaded:
     limit = settings.rollbacks_per_hour
     return SettingsLoaded(at=wall_clock(), policies=settings.policies, rollbacks_per_hour=limit)
-
-
-def _plan(settings: Settings) -> Plan:
-    return Plan(source=_source(settings), jobs=settings.jobs)
 
 
 def serve(paths: Paths) -> None:
