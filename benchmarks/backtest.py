@@ -8,12 +8,11 @@ In turns, with warm caches; the ratio of the wall times, and what both cost of t
 from __future__ import annotations
 
 import argparse
-import resource
 import statistics
 import time
 from pathlib import Path
 
-from benchmarks.baseline import DAYS, JOB
+from benchmarks.baseline import DAYS, JOB, processor
 from benchmarks.corpus import START, corpus
 from watcher.core.duration import Usec
 from watcher.journal.pieces import read_pieces
@@ -24,14 +23,10 @@ ENTRIES = 1_000_000
 
 def seconds(journal: Path, processes: int) -> tuple[float, float]:
     """Wall and processor time for the whole range."""
-    before, began = _processor(), time.perf_counter()
-    read_pieces(Source(directory=str(journal)), JOB, since=Usec(START), until=Usec(START + DAYS), processes=processes)
-    return time.perf_counter() - began, _processor() - before
-
-
-def _processor() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    source, since, until = Source(directory=str(journal)), Usec(START), Usec(START + DAYS)
+    began = time.perf_counter()
+    cost = processor(lambda: read_pieces(source, JOB, since=since, until=until, processes=processes))
+    return time.perf_counter() - began, cost
 
 
 def main() -> None:
