@@ -230,6 +230,9 @@ def test_hostile_files(site: Site) -> None:
     os.link(site.order("import-6"), site.root / "second-name")
     for name in ("no-ending", "with space.json", "..json", "x" * 80 + ".json", '"\x1b[2J".json'):
         (site.queue / name).write_text("{}")
+    (site.queue / os.fsdecode(b"\xff\xfe.json")).touch()
+    (site.queue / ".old.tmp").mkdir()
+    os.utime(site.queue / ".old.tmp", (1, 1))
     good = site.order("import-7")
     done = site.dispatch()
     assert [] == site.left

@@ -79,7 +79,10 @@ class Dispatcher:
 
     def _waiting(self) -> list[str]:
         """The next names in the queue. Hidden ones are the daemon's unfinished files, which it puts in place itself."""
-        files.sweep(self._queue, older_than_ns=time_ns() - _HALF_AGE_NS)
+        try:
+            files.sweep(self._queue, older_than_ns=time_ns() - _HALF_AGE_NS)
+        except OSError as error:  # it may be a directory; hidden, it wakes nobody and hinders nobody
+            self._say(_WARNING, "hidden file in the queue can't be removed", detail=str(error))
         with os.scandir(self._queue) as found:
             names = (one.name for one in found if not one.name.startswith("."))
             return [name for name, _ in zip(names, range(MOST_AT_ONCE), strict=False)]
