@@ -70,18 +70,14 @@ class Soak:
         self.daemon.wait_ready()
         self.load.start()  # not before: what was logged before the first start is not counted
         begun = time.monotonic()
-        due = {"kill": begun + self._pause(), "release": begun, "look": begun, "good": float("inf")}
+        due = {"kill": begun + self._pause(), "release": begun, "look": begun}
         while (now := time.monotonic()) < begun + self._options.seconds:
             if now >= due["look"]:
                 due["look"] = now + LOOK_SECONDS
                 self._look(now - begun)
             if now >= due["release"] and now + self._window < begun + self._options.seconds:
                 due["release"] = now + self._options.release_every
-                due["good"] = now + self._window
                 self._release()
-            if now >= due["good"]:
-                due["good"] = float("inf")
-                self.load.turn_bad(bad=False)
             if now >= due["kill"]:
                 self._kill()
                 due["kill"] = time.monotonic() + self._pause()
@@ -111,7 +107,7 @@ class Soak:
             self.broken.append(f"release soak-{number} was not registered: {done.stderr.strip()}")
             return
         self.releases[f"soak-{number}"] = bad
-        self.load.turn_bad(bad=bad)
+        self.load.deploy(bad=bad)
 
     def _kill(self) -> None:
         reader = [] if self._chance.random() < 0.5 else self._readers()

@@ -8,7 +8,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-from tests.journal.written import Line, LiveWriter
+from tests.parts.journals import Fields, LiveJournal
+from tests.parts.pid1 import DEACTIVATED, STOPPING, line, record, service_starts
 
 UNITS: Final = tuple(f"import@{number}.service" for number in range(8))
 TURN: Final = 0.02
@@ -29,7 +30,9 @@ class Load:
         self._rotate_seconds = rotate_seconds
         self._keep = keep
         self._stop = threading.Event()
-        self._bad = threading.Event()
+        self._deployed = threading.Event()
+        self._bad = self._is_bad = False
+        self._run = 1
         self._thread = threading.Thread(target=self._write, name="load")
         self.written: Counter[str] = Counter()
         self.rotations = 0
@@ -43,31 +46,43 @@ class Load:
         self._stop.set()
         self._thread.join()
 
-    def turn_bad(self, *, bad: bool) -> None:
-        """Whether the job logs errors from now on."""
-        if bad:
-            self._bad.set()
-        else:
-            self._bad.clear()
+    def deploy(self, *, bad: bool) -> None:
+        """Restart the job's services, as a release does; a bad one logs errors from then on."""
+        self._bad = bad
+        self._deployed.set()
 
     def _write(self) -> None:
         begun, said = time.monotonic(), 0
         while not self._stop.is_set():
-            with LiveWriter(self._directory / "import.journal") as journal:
+            with LiveJournal(self._directory, "import") as journal:
                 until = time.monotonic() + self._rotate_seconds
                 while (now := time.monotonic()) < until and not self._stop.is_set():
                     due = int((now - begun) * self._rate)
-                    journal.say(*[self._line(number) for number in range(said, due)])
+                    journal.send(*self._restarted(), *[self._line(number) for number in range(said, due)])
                     said = due
                     self._stop.wait(TURN)
             self._rotate()
 
-    def _line(self, number: int) -> Line:
-        is_error = self._bad.is_set() and number % BAD_EVERY == 0
+    def _restarted(self) -> list[Fields]:
+        """What PID 1 says of a deployment, if there was one."""
+        if not self._deployed.is_set():
+            return []
+        self._deployed.clear()
+        old, self._run = self._run, self._run + 1
+        self._is_bad = self._bad
+        said: list[Fields] = []
+        for unit in UNITS:
+            said += [record(STOPPING, old, unit=unit), record(DEACTIVATED, old, unit=unit)]
+            said += service_starts(self._run, unit=unit)
+        self.written["entries"] += len(said)
+        return [{**fields, **_now()} for fields in said]
+
+    def _line(self, number: int) -> Fields:
+        is_error = self._is_bad and number % BAD_EVERY == 0
         self.written["entries"] += 1
         self.written["errors"] += is_error
         message = f"broken record {number}" if is_error else f"record {number} imported in {number % 97} ms"
-        return Line(at=time.time_ns() // 1000, message=message, unit=UNITS[number % len(UNITS)])
+        return line(message, self._run, unit=UNITS[number % len(UNITS)], **_now())
 
     def _rotate(self) -> None:
         live = self._directory / "import.journal"
@@ -75,3 +90,11 @@ class Load:
         self.rotations += 1
         for old in sorted(self._directory.glob(ROTATED))[: -self._keep]:
             old.unlink()
+
+
+def _now() -> dict[str, int]:
+    """Both clocks of an entry, in microseconds."""
+    return {
+        "__REALTIME_TIMESTAMP": time.time_ns() // 1000,
+        "__MONOTONIC_TIMESTAMP": time.monotonic_ns() // 1000,
+    }
