@@ -163,5 +163,5 @@ def test_a_file_that_is_no_list_of_releases(tmp_path: Path, line: str) -> None:
     done = subprocess.run(
         [*argv, "--since", "-1d", "--releases", str(tmp_path / "past.csv")], capture_output=True, text=True, check=False
     )
-    assert done.returncode != 0
+    assert done.returncode == 64
     assert "past.csv:1: is no release" in done.stderr

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from watcher.cli import exits
 from watcher.cli.instants import parse_instant
 from watcher.cli.output import Output, columns, output_of, words
 from watcher.cli.progress import Progress
@@ -34,6 +35,8 @@ _FEWEST, _MOST = 2, 3
 
 class ReleasesError(WatcherError):
     """A list of past releases that can't be used."""
+
+    exit_code = exits.USAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +111,8 @@ def _listed(path: Path) -> Iterator[tuple[str, str, bool | None]]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ReleasesError(f"{path}: {error}", hint="a file of lines such as: 2026-11-20 14:00,2.4.1,bad") from error
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ReleasesError(f"{path}: {why}", hint="a file of lines such as: 2026-11-20 14:00,2.4.1,bad") from error
     for number, row in enumerate(csv.reader(text.splitlines()), start=1):
         cells = [cell.strip() for cell in row]
         if not any(cells) or cells[0].startswith("#"):
