@@ -18,6 +18,7 @@ from tests.parts.stage import (
 SERVICE = ("release-watcher.socket", "release-watcher-metrics.socket", "release-watcher.service")
 WRITERS = ("anna", "ben", "cleo")
 LINES = 3000
+STARTING = "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5"
 JOBS = (
     Job(name="noted"),
     Job(name="rotated"),
@@ -78,13 +79,20 @@ def test_journald_restarted_inside_a_window(machine: Machine) -> None:
         machine.run("systemctl", "start", "chatty.service")
     machine.run("systemctl", "kill", "--signal=KILL", "systemd-journald.service")
     machine.until("journald is back", lambda: machine.state_of("systemd-journald.service") == "active")
-    machine.run("systemctl", "start", "chatty.service")
+    machine.until("PID 1 logs to it again", lambda: _starts_are_recorded(machine))
     machine.run("systemctl", "start", "noted.service", check=False)
 
     assert_rolled_back_once(machine, release)
     assert_counts_equal(machine, "noted", "noted.service")
     assert_counts_equal(machine, "chatty", "chatty.service")
     assert before == gaps(machine)
+
+
+def _starts_are_recorded(machine: Machine) -> bool:
+    """Start a job, and look whether the record of that is in the journal: PID 1 needs a moment after a kill."""
+    before = len(machine.journal("--unit=chatty.service", STARTING))
+    machine.run("systemctl", "start", "chatty.service")
+    return len(machine.journal("--unit=chatty.service", STARTING)) > before
 
 
 def test_rotation_and_vacuum_inside_a_window(machine: Machine) -> None:

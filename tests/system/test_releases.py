@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -85,6 +86,20 @@ def test_release_of_a_service_that_crashes(machine: Machine) -> None:
     assert_counts_equal(machine, "shop", "shop.service")
 
 
+def test_audit_trail_of_a_release(machine: Machine) -> None:
+    """`journalctl WATCHER_RELEASE_ID=…` tells the whole story of a release, and the catalog explains each step."""
+    release = next(found["id"] for found in _releases(machine) if found["job"] == "shop")
+    trail = machine.journal(f"WATCHER_RELEASE_ID={release}", "SYSLOG_IDENTIFIER=release-watcher")
+    states = [entry["WATCHER_STATE"] for entry in trail if "WATCHER_STATE" in entry]
+    assert ["watching", "failed", "queued"] == states[:3]
+    assert "succeeded" in states
+    assert ["failed"] == [entry["WATCHER_VERDICT"] for entry in trail if "WATCHER_VERDICT" in entry]
+    assert {"shop"} == {entry["WATCHER_JOB"] for entry in trail if "WATCHER_STATE" in entry}
+    assert machine.journal(f"WATCHER_RELEASE_ID={release}", "SYSLOG_IDENTIFIER=release-watcher-dispatcher")
+    explained = machine.out("journalctl", "--catalog", "--no-pager", f"WATCHER_RELEASE_ID={release}")
+    assert "Subject: A release has failed" in explained
+
+
 def test_release_of_a_oneshot_that_a_timer_starts(machine: Machine) -> None:
     """Its runs begin to fail at the timer's pace; the second failed run fails the release."""
     oneshot(machine, "nightly", "echo cannot load; exit 3")
@@ -134,7 +149,7 @@ def test_release_whose_core_systemd_coredump_took(machine: Machine) -> None:
     machine.run("systemctl", "start", "coredump.service", check=False)
 
     assert_rolled_back_once(machine, release)
-    assert machine.journal("COREDUMP_UNIT=coredump.service")
+    machine.until("systemd-coredump reports it", lambda: machine.journal("COREDUMP_UNIT=coredump.service"))
     assert_counts_equal(machine, "coredump", "coredump.service")
     assert 1 == machine.metric("watcher_rule_matches_total", job_name="coredump", rule="core-dump", severity="critical")
 
@@ -192,6 +207,11 @@ def test_release_that_does_not_start_in_time(machine: Machine) -> None:
 
     assert_rolled_back_once(machine, release)
     assert_counts_equal(machine, "slow", "slow.service")
+
+
+def _releases(machine: Machine) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(machine.http("/api/v1/releases")[1])["releases"]
+    return found
 
 
 @contextmanager
