@@ -329,3 +329,12 @@ def test_a_journal_directory_that_is_missing_makes_it_not_ready(here: Path) -> N
         daemon.wait_ready()
         daemon.wait_for(lambda: daemon.entries() in (0, 1), "an answer")
     daemon.stop()
+
+
+def test_rules_on_the_fields_of_a_line_fire_in_the_daemon(here: Path, journal: LiveWriter) -> None:
+    """What asks the fields of a JSON line reaches the reader process whole."""
+    rule = "      - {name: said-error, fields: {level: [error]}, severity: error}\n"
+    with DaemonProcess(here, job(here).replace("    rules:\n", f"    rules:\n{rule}")) as daemon:
+        say(journal, '{"level":"error","msg":"disk is full"}', '{"level":"info","msg":"no error"}')
+        daemon.wait_for(lambda: daemon.entries() == 2, "both lines")
+        assert 1 == daemon.metrics()["watcher_rule_matches_total", "import", "said-error", "error"]

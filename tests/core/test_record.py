@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from watcher.core.codec import RecordError
 from watcher.core.duration import MINUTE, Usec
 from watcher.core.match_count import MatchCount
 from watcher.core.messages import Transition
 from watcher.core.names import JobName, ReleaseId, RuleName
 from watcher.core.policy import JobPolicy, MatchThreshold, Mode, ReleasePolicy, RollbackPlan
 from watcher.core.record import (
-    RecordError,
     from_record,
     pause_from_record,
     pause_record,

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from watcher.core.codec import RecordError
 from watcher.core.duration import Usec
 from watcher.core.match_count import MatchCount
-from watcher.core.record import RecordError, from_record, to_record
+from watcher.core.record import from_record, to_record
 from watcher.core.release import Phase
 
 RECORDS = Path(__file__).parent / "records"

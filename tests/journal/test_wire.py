@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.journal.written import JOB, T0
 from watcher.core.coverage import Gap, GapReason
@@ -98,6 +100,13 @@ def test_plan_survives_the_pipe() -> None:
     assert plan == decode_plan(encode_plan(plan))
     first_start = Plan(source=Source(namespace="x"), jobs=())
     assert first_start == decode_plan(encode_plan(first_start))
+
+
+@given(st.from_type(WatchedJob))
+def test_whatever_a_job_says_survives_the_pipe(job: WatchedJob) -> None:
+    """Every field of a job and of its rules arrives: a forgotten one would be a rule that fires in replay alone."""
+    plan = Plan(source=Source(), jobs=(job,))
+    assert plan == decode_plan(encode_plan(plan))
 
 
 @pytest.mark.parametrize(

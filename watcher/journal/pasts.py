@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from watcher.core.baseline import Baseline, unread
+from watcher.core.codec import RecordError
 from watcher.core.duration import Usec
-from watcher.core.record import RecordError, baseline_from_record
+from watcher.core.record import baseline_from_record
 from watcher.core.rule import WatchedJob
 from watcher.journal.oneshot import ChildError, ask, program_of
 from watcher.journal.source import Source

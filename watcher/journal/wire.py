@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
 
+from watcher.core.codec import RecordError, decoder
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MILLISECOND, Usec
 from watcher.core.errors import WatcherError
 from watcher.core.found import JobTally
-from watcher.core.names import JobName, RuleName
-from watcher.core.rule import FieldCondition, Rule, WatchedJob
-from watcher.core.severity import Severity
+from watcher.core.names import JobName
+from watcher.core.rule import WatchedJob
 from watcher.journal.finds import find_data, find_from
 from watcher.journal.position import Spot
 from watcher.journal.reading import Reading
@@ -120,7 +120,7 @@ def _line(data: dict[str, Any]) -> bytes:
 def _decoded(line: bytes, build: Callable[[dict[str, Any]], _Built]) -> _Built:
     try:
         return build(json.loads(line))
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
+    except (RecordError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise WireError(f"{line[:80]!r} is no message of the journal reader: {error!r}") from error
 
 
@@ -149,27 +149,9 @@ def _plan(data: dict[str, Any]) -> Plan:
 
 
 def job_from(data: Mapping[str, Any]) -> WatchedJob:
-    """The job that `dataclasses.asdict` made it of."""
-    return WatchedJob(
-        name=JobName(_text(data["name"])),
-        units=tuple(map(_text, data["units"])),
-        identifiers=tuple(map(_text, data["identifiers"])),
-        rules=tuple(_rule(rule) for rule in data["rules"]),
-        kinds=bool(data["kinds"]),
-        expected=None if data["expected"] is None else _rule(data["expected"]),
-        run_as=None if data["run_as"] is None else _whole(data["run_as"]),
-    )
-
-
-def _rule(data: dict[str, Any]) -> Rule:
-    plain = {key: data[key] for key in ("pack", "match", "unless", "message_id", "until", "once")}
-    return Rule(
-        name=RuleName(_text(data["name"])),
-        severity=Severity(data["severity"]),
-        where=tuple(FieldCondition(**{**item, "values": tuple(item["values"])}) for item in data["where"]),
-        capture=tuple((_text(name), _text(pattern)) for name, pattern in data["capture"]),
-        **plain,
-    )
+    """The job that `dataclasses.asdict` made it of. Raises RecordError."""
+    job: WatchedJob = decoder(WatchedJob)(data, "job")
+    return job
 
 
 def _reading_data(reading: Reading) -> dict[str, Any]:
