@@ -390,6 +390,40 @@ async def test_shutdown_answers_who_waits(front: MemoryFront, tmp_path: Path) ->
         assert "watching" == (await poll).json["phase"]
 
 
+async def test_who_waits_keeps_nobody_from_registering(front: MemoryFront, client: Client) -> None:
+    """Twenty long polls of one user take none of the places that its other requests need."""
+    await client.register()
+    polls = [asyncio.create_task(client.ask("GET", f"/api/v1/releases/{RELEASE}?wait=60s")) for _ in range(4)]
+    for batch_of_four in range(1, 6):
+        await wait_for_waiters(front, 4 * batch_of_four)
+        more = 4 if batch_of_four < 5 else 0
+        polls += [asyncio.create_task(client.ask("GET", f"/api/v1/releases/{RELEASE}?wait=60s")) for _ in range(more)]
+    assert 201 == (await client.register(version="3.0")).status
+    assert ["superseded"] * 20 == [(await asyncio.wait_for(poll, 5)).json["phase"] for poll in polls]
+
+
+async def test_long_polls_have_a_limit_of_their_own(front: MemoryFront, tmp_path: Path) -> None:
+    """One too many is told to come again; looking and deciding go on, and the place of one that left is free."""
+    limits = replace(LIMITS, polls=3, polls_each_user=2)
+    async with served(front, tmp_path / "c.sock", limits=limits) as client, AsyncExitStack() as stack:
+        await client.register()
+        request = f"GET /api/v1/releases/{RELEASE}?wait=60s HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        waiting = [(await stack.enter_async_context(connected(client.path)))[1] for _ in range(2)]
+        for one in waiting:
+            one.write(request)
+        await wait_for_waiters(front, 2)
+        refused = await client.ask("GET", f"/api/v1/releases/{RELEASE}?wait=60s")
+        assert (503, "urn:release-watcher:problem:busy", "1") == (
+            refused.status,
+            refused.json["type"],
+            refused.headers["retry-after"],
+        )
+        assert 200 == (await client.ask("GET", f"/api/v1/releases/{RELEASE}")).status
+        waiting[0].close()
+        await wait_for_waiters(front, 1)
+        assert 200 == (await client.ask("GET", f"/api/v1/releases/{RELEASE}?wait=1ms")).status
+
+
 @pytest.mark.parametrize("wait", ["60", "soon", "", "-1s"])
 async def test_wait_that_is_no_duration_is_refused(client: Client, wait: str) -> None:
     """A bare number is an error here as everywhere."""

@@ -41,7 +41,7 @@ from watcher.core.names import JobName, ReleaseId, is_safe_name
 from watcher.core.release import Phase, Release, RollbackState
 from watcher.core.shown import SCHEMA
 
-LIMITS = Limits(connections=32, each_user=8)
+LIMITS = Limits(connections=32, each_user=8, polls=64, polls_each_user=32)
 LONGEST_WAIT = Usec(60 * SECOND)
 RELOAD_SECONDS = 300.0
 _ENDING = frozenset({RollbackState.QUEUED, RollbackState.RUNNING})

@@ -13,7 +13,7 @@ import os
 import socket
 import stat
 import struct
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,11 +42,14 @@ SHUTDOWN_SECONDS = 1.0
 class Limits:
     """What the clients of one socket may take: connections in all and of each user, seconds for each of three steps.
 
-    `receive` is for the whole request, `answer` for making the answer, `send` for the client to take it.
+    `receive` is for the whole request, `answer` for making the answer, `send` for the client to take it. Long polls
+    are counted by themselves, in all and of each user: who waits for releases keeps nobody from registering one.
     """
 
     connections: int
     each_user: int
+    polls: int = 0
+    polls_each_user: int = 0
     receive: float = 5.0
     answer: float = 30.0
     send: float = 5.0
@@ -61,11 +64,31 @@ class Crowd:
 
     def admit(self, gate: Gate) -> bool:
         """Take the connection in, unless it is one too many."""
-        same_user = sum(1 for one in self.gates if one.uid == gate.uid)
-        if len(self.gates) >= self.limits.connections or same_user >= self.limits.each_user:
+        if self._is_full(gate.uid, self.limits.connections, self.limits.each_user, polls=False):
             return False
         self.gates.add(gate)
         return True
+
+    def admit_poll(self, gate: Gate) -> bool:
+        """Let a connection that was taken in become a long poll, and so make its first place free, unless too many are.
+
+        It stays one until it is closed: a connection carries one request.
+        """
+        if self._is_full(gate.uid, self.limits.polls, self.limits.polls_each_user, polls=True):
+            return False
+        gate.is_poll = True
+        return True
+
+    def _is_full(self, uid: int | None, most: int, each_user: int, *, polls: bool) -> bool:
+        same = [one.uid for one in self.gates if one.is_poll is polls]
+        return len(same) >= most or same.count(uid) >= each_user
+
+
+class CrowdedError(WatcherError):
+    """There are too many long polls; looking without waiting, and every change, are as possible as before."""
+
+    def __init__(self) -> None:
+        super().__init__("too many requests wait for releases", hint="try again in a moment, or ask without `wait`")
 
 
 class Gate(asyncio.Protocol):
@@ -73,6 +96,7 @@ class Gate(asyncio.Protocol):
 
     def __init__(self, crowd: Crowd, server: web.Server) -> None:
         self.uid: int | None = None
+        self.is_poll = False
         self._crowd = crowd
         self._server = server
         self._inner: asyncio.Protocol | None = None
@@ -142,7 +166,14 @@ class Gate(asyncio.Protocol):
             wait.reschedule(now)
 
     async def wait(self, change: Awaitable[None], seconds: float) -> None:
-        """Wait for `change`, at most so long, and no longer than the client is there and the socket is served."""
+        """Wait for `change`, at most so long, and no longer than the client is there and the socket is served.
+
+        Raises CrowdedError when too many wait already; `change` is not begun then.
+        """
+        if not self._crowd.admit_poll(self):
+            if isinstance(change, Coroutine):
+                change.close()
+            raise CrowdedError
         self.allow(seconds + self._crowd.limits.answer)
         try:
             async with asyncio.timeout(seconds) as limit:

@@ -12,6 +12,7 @@ from typing import Any
 from aiohttp import web
 
 from watcher.adapters.front import FrontError, ReloadRefusedError, StoppingError
+from watcher.adapters.gate import CrowdedError
 from watcher.core.errors import WatcherError
 from watcher.core.messages import RefusalCode, Refused
 
@@ -78,6 +79,8 @@ async def problems(request: web.Request, handler: Any) -> web.StreamResponse:
         )
     except StoppingError as error:
         return unavailable(error.message, hint=error.hint, kind="stopping")
+    except CrowdedError as error:
+        return unavailable(error.message, hint=error.hint, kind="busy")
     except FrontError as error:
         return unavailable(error.message, hint=error.hint)
     except web.HTTPException as error:
