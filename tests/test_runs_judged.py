@@ -33,11 +33,12 @@ def at(when: str) -> int:
     return RELEASED - parse_duration(when[1:]) if when.startswith("-") else RELEASED + parse_duration(when)
 
 
-def replayed(directory: Path, story: Story, release: str) -> Replayed:
+def replayed(directory: Path, story: Story, release: str, packs: str = "") -> Replayed:
     """What the daemon would have made of it."""
     config = directory / "watcher.yaml"
     config.write_text(
         "version: 1\njobs:\n  import:\n    units: [import]\n    rules: [{name: boom, match: boom, severity: error}]\n"
+        f"    packs: [{packs}]\n"
         f"    release: {{settle: 0s, {release}}}\n",
     )
     settings = load_settings(config)
@@ -56,9 +57,9 @@ def replayed(directory: Path, story: Story, release: str) -> Replayed:
     return replay.result()
 
 
-def judged(directory: Path, story: Story, release: str) -> tuple[str, list[str]]:
+def judged(directory: Path, story: Story, release: str, packs: str = "") -> tuple[str, list[str]]:
     """The verdict and its reasons."""
-    ended = replayed(directory, story, release).release
+    ended = replayed(directory, story, release, packs).release
     assert ended is not None
     return str(ended.verdict), [say(reason) for reason in ended.reasons]
 
@@ -183,6 +184,13 @@ def test_a_window_of_runs(tmp_path: Path) -> None:
     window = f"window: {{runs: 3, max: 36h}}, {TWO_IN_A_ROW}"
     full = released(tmp_path, runs("SFSFF"), window)
     assert ("passed", Usec(at("3m") + 1)) == (full.verdict, full.ended_at)
+
+
+def test_the_failure_of_the_run_that_fills_the_window_counts(tmp_path: Path) -> None:
+    """PID 1 says in one entry that the run is over and that it failed, and a rule fires on that entry."""
+    critical = "fail_when: [{matches: {severity: critical, count: 1}}]"
+    told = judged(tmp_path, runs("SF"), f"window: {{runs: 2, max: 1h}}, {critical}", packs="systemd")
+    assert ("failed", ["1 critical match in 0ms, limit 1"]) == told
 
 
 def test_a_window_of_runs_that_never_fills(tmp_path: Path) -> None:

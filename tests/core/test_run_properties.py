@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.events import JOB, START, began, configured, gap, match, of_run, policy, release, tallies
+from tests.events import JOB, PANIC, START, began, configured, gap, match, of_run, policy, release, tallies
 from tests.events import run as ended
 from tests.playbook import Seen, run
 from watcher.core.coverage import Gap
@@ -33,7 +33,10 @@ def at(second: int) -> Usec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Life:
-    """One invocation: when it began and ended (seconds), how, and when it logged errors; `seen` its begin was told."""
+    """One invocation: when it began and ended (seconds), how, and when it logged errors; `seen` its begin was told.
+
+    `told`: the entry that tells of its failure is an error by itself.
+    """
 
     number: int
     begin: int
@@ -41,6 +44,7 @@ class Life:
     outcome: RunOutcome | None
     errors: tuple[int, ...]
     seen: bool
+    told: bool = False
 
     def found(self) -> list[Found]:
         """What the reader finds of it."""
@@ -49,13 +53,15 @@ class Life:
         items += [of_run(match(at(self.begin + one)), self.number, since=since) for one in self.errors]
         if self.outcome is not None:
             items.append(ended(at(self.begin + self.length), self.number, since=since, outcome=self.outcome))
-        return items
+        if self.told and self.outcome is RunOutcome.FAILED:
+            items.append(of_run(match(at(self.begin + self.length), PANIC), self.number, since=since))
+        return [replace(one, cursor=f"{self.number}-{one.at}") for one in items]
 
 
 def lives(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Life]:
     return st.builds(
-        lambda number, begin, length, outcome, errors, seen: Life(
-            number=number, begin=begin, length=length, outcome=outcome, errors=tuple(errors), seen=seen
+        lambda number, begin, length, outcome, errors, seen, told: Life(
+            number=number, begin=begin, length=length, outcome=outcome, errors=tuple(errors), seen=seen, told=told
         ),
         numbers,
         st.integers(-20, 70),
@@ -63,6 +69,7 @@ def lives(numbers: st.SearchStrategy[int]) -> st.SearchStrategy[Life]:
         st.sampled_from([None, *RunOutcome, RunOutcome.FAILED, RunOutcome.SUCCEEDED]),
         st.lists(st.integers(0, 15), max_size=2),
         st.sampled_from([True, True, True, False]),
+        st.booleans(),
     )
 
 
@@ -73,6 +80,7 @@ THRESHOLDS = st.lists(
             FailedRuns(count=2, consecutive=True),
             FailedRatio(ratio=0.5, min_runs=2),
             MatchThreshold(count=2, severity=Severity.ERROR),
+            MatchThreshold(count=1, rule=PANIC),
         ]
     ),
     min_size=1,
@@ -106,8 +114,8 @@ def ordered(journal: Sequence[Life]) -> list[Found]:
 
 
 def batches(found: Sequence[Found], cuts: Sequence[int], gaps: tuple[Gap, ...] = ()) -> list[BatchRead]:
-    """The journal in pieces; a hole stands at the head of it."""
-    places = [0, *sorted(min(cut, len(found)) for cut in cuts), len(found)]
+    """The journal in pieces, none of which ends within an entry; a hole stands at the head of it."""
+    places = [0, *sorted(_after_entry(found, min(cut, len(found))) for cut in cuts), len(found)]
     read: list[BatchRead] = []
     for first, last in pairwise(places):
         piece = found[first:last]
@@ -122,6 +130,12 @@ def batches(found: Sequence[Found], cuts: Sequence[int], gaps: tuple[Gap, ...] =
             )
         )
     return read
+
+
+def _after_entry(found: Sequence[Found], place: int) -> int:
+    while 0 < place < len(found) and found[place].cursor == found[place - 1].cursor:
+        place += 1
+    return place
 
 
 def judged(terms: JobPolicy, *read: BatchRead) -> Seen:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.events import ERROR, JOB, OTHER_JOB, batch, began, gap, instant, match, of_run, policy, run, span
+from tests.events import ERROR, JOB, OTHER_JOB, PANIC, batch, began, gap, instant, match, of_run, policy, run, span
 from watcher.core.found import Found, RunOutcome
 from watcher.core.policy import FailedRuns, Threshold
+from watcher.core.severity import Severity
 from watcher.core.thresholds import standing
 from watcher.core.trial import Trial, new_trial
 from watcher.core.verdict import say
@@ -117,6 +118,16 @@ def test_the_run_that_both_crosses_and_fills_the_window_fails_it() -> None:
     """A crossing comes before the end."""
     weighed = _weighed(_with_runs(FailedRuns(count=1), runs_wanted=1), run("10s", failed=True))
     assert (None, 1) == (weighed.trial.over_at, len(weighed.reasons))
+
+
+def test_the_entry_that_fills_the_window_may_be_the_error() -> None:
+    """PID 1 tells of a failed run in an entry on which a rule fires as well; that one counts, later ones do not."""
+    critical = policy(limit=1, severity=Severity.CRITICAL).release.thresholds
+    last, told = run("10s", failed=True), of_run(match("10s", PANIC))
+    weighed = _weighed(_with_runs(*critical, runs_wanted=1), last, told)
+    assert (None, told, 1) == (weighed.trial.over_at, weighed.crossing, len(weighed.reasons))
+    weighed = _weighed(_with_runs(*critical, runs_wanted=1), last, replace(told, cursor="the next entry"))
+    assert (instant("10s"), None, ()) == (weighed.trial.over_at, weighed.crossing, weighed.trial.matches)
 
 
 def test_an_expected_line_is_no_error() -> None:

@@ -24,8 +24,6 @@ SIGHTINGS_KEPT = 5
 """How many of the first matches of a window are shown in its note with the lines around them."""
 GAPS_KEPT = 50
 """How many gaps a record holds; one is enough to keep it from passing."""
-
-
 UNCLEAR_KEPT = 50
 """How many matches of invocations whose begin was not seen wait for it; older ones are taken for old."""
 
@@ -45,14 +43,18 @@ class Weighed:
 def weigh(trial: Trial, batch: BatchRead, *, job: JobName, found: Sequence[Found]) -> Weighed:
     """Hold a batch against the trial of `job`; `found` is what the batch holds of that job, in its order."""
     count = _Count(trial)
+    last: RunEnded | None = None  # the run that the window waited for
     for one in found:
+        if last is not None and one.cursor != last.cursor:
+            break  # the entry that ends the run may be an error by itself, and that is the release's
         for counted in count.take(one):
             reasons = count.hold(counted)
             if reasons:
                 return Weighed(trial=_see(count.result(), batch, job), reasons=reasons, crossing=one)
-        if isinstance(one, RunEnded) and count.is_over:
-            return Weighed(trial=_see(replace(count.result(), over_at=one.at), batch, job))
-    return Weighed(trial=_see(count.result(), batch, job))
+        if last is None and isinstance(one, RunEnded) and count.is_over:
+            last = one
+    weighed = count.result() if last is None else replace(count.result(), over_at=last.at)
+    return Weighed(trial=_see(weighed, batch, job))
 
 
 def _see(trial: Trial, batch: BatchRead, job: JobName) -> Trial:
