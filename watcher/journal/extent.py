@@ -11,6 +11,7 @@ from systemd._reader import _Reader
 
 from watcher.core.duration import Usec
 from watcher.core.rule import WatchedJob
+from watcher.journal.elsewhere import UNKNOWN, Elsewhere, find_elsewhere
 from watcher.journal.follow import Follower
 from watcher.journal.opening import MakeReader
 from watcher.journal.reading import Reading
@@ -24,14 +25,18 @@ def read_extent(
     since: Usec,
     until: Usec | None = None,
     make: MakeReader = _Reader,
+    elsewhere: Elsewhere | None = None,
 ) -> Iterator[Reading]:
     """The entries from the first one at or past `since` up to, not with, the next one at or past `until`.
 
     A batch that ends at or past `until` is thrown away and read again entry by entry up to the exact place; a clock
     that was set back within a batch isn't noticed. The last reading holds no entry. Each tells how far one is.
+    `elsewhere` as `find_elsewhere` found it; None: it is found now.
     Raises JournalError: it can't be read, or not on; and the scanner's errors for bad patterns.
     """
-    follower = Follower(source, jobs, since=since, until=until, make=make)
+    if elsewhere is None:
+        elsewhere = UNKNOWN if until is None else find_elsewhere(source, jobs, until=until)
+    follower = Follower(source, jobs, since=since, until=until, make=make, elsewhere=elsewhere)
     try:
         while True:
             reading = follower.step()

@@ -14,6 +14,7 @@ from watcher.core.duration import SECOND, Usec
 from watcher.core.rule import WatchedJob
 from watcher.journal.batch import CAREFUL_ENTRIES, FAST_ENTRIES, BatchReader, Stretch
 from watcher.journal.clocks import step_between
+from watcher.journal.elsewhere import UNKNOWN, Elsewhere
 from watcher.journal.folders import Folders, folders_of
 from watcher.journal.landing import Landing, land_at, land_at_tail, land_from_head, land_past
 from watcher.journal.opening import JournalError, MakeReader, open_journal, trouble_with
@@ -41,7 +42,8 @@ class Follower:
 
     `position` is the text to go on from, None for a first start: at the tail, or with `since` at that instant.
     `until` ends it (`finished`) before the first entry at or past that instant. Without a `clock` nothing is thought
-    to be still growing: for recorded journals. `heartbeat` as in `Scanner`. One thread creates, uses and closes it.
+    to be still growing: for recorded journals. `heartbeat` and `elsewhere` as in `Scanner`.
+    One thread creates, uses and closes it.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Follower:
         until: Usec | None = None,
         make: MakeReader = _Reader,
         heartbeat: str | None = None,
+        elsewhere: Elsewhere = UNKNOWN,
     ) -> None:
         """Raises the scanner's error for a pattern that can't be used."""
         self.finished = False
@@ -63,7 +66,7 @@ class Follower:
         self._clock = clock
         self._until = until
         self._make = make
-        self._scanner = Scanner(jobs, heartbeat=heartbeat)
+        self._scanner = Scanner(jobs, heartbeat=heartbeat, elsewhere=elsewhere)
         self._batches = BatchReader(self._scanner, clock=clock, until=until)
         self._reader: _Reader | None = None
         self._placed = False

@@ -17,6 +17,7 @@ from watcher.core.found import ErrorSeen, Found, Match
 from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
 from watcher.journal.counting import CountedJob, Tally
+from watcher.journal.elsewhere import UNKNOWN, Elsewhere
 from watcher.journal.entry import Entry, JournalReader
 from watcher.journal.invocations import Invocations, Record
 from watcher.journal.joins import Join, Joins, Stream, reach_of
@@ -62,9 +63,12 @@ class Scanner:
 
     _last_at: int
 
-    def __init__(self, jobs: Sequence[WatchedJob], *, heartbeat: str | None = None) -> None:
+    def __init__(
+        self, jobs: Sequence[WatchedJob], *, heartbeat: str | None = None, elsewhere: Elsewhere = UNKNOWN
+    ) -> None:
         """`heartbeat` is what stands in the entry of our own that is waited for; once it was seen, `heard` is True.
 
+        `elsewhere` is what was found out in advance about entries of these jobs in other units.
         Raises PatternError for a pattern, a unit or a glob that can't be used.
         """
         self.heard = False
@@ -72,6 +76,7 @@ class Scanner:
         matchers = {rules: Matcher(rules) for rules in {job.all_rules for job in jobs}}  # same packs, one automaton
         self._jobs = tuple(CountedJob(job, matchers[job.all_rules]) for job in jobs)
         self._places = Places(jobs, self._jobs, listens=heartbeat is not None)
+        self._elsewhere = elsewhere
         self._joins = Joins({reach for job in self._jobs for reach in job.reaches.values()})
         self._runs = CountedRuns()
         self._invocations = Invocations()
@@ -100,6 +105,7 @@ class Scanner:
         step, get, realtime = reader._next, reader._get, reader._get_realtime
         places, learn, joined = self._places.known, self._places.learn, self._joins.units
         several, twice, elsewhere = len(self._jobs) > 1, self._places.owned_twice, self._places.owned_elsewhere
+        settled, instants = self._elsewhere.before, self._elsewhere.instants
         read, last_at = 0, self._last_at
         try:
             while read < entries and self._matched < matches and step():
@@ -135,7 +141,7 @@ class Scanner:
                                 job.count(at)
                             read += 1
                             continue
-                elif place.ours or (place.foreign and not elsewhere(get)):
+                elif place.ours or (place.foreign and ((at < settled and at not in instants) or not elsewhere(get))):
                     last_at = at
                     read += 1
                     continue

@@ -62,6 +62,11 @@ class JobUnits:
             name.endswith(_SLICE.encode()) for name in self._named
         )
 
+    @property
+    def names(self) -> tuple[bytes, ...] | None:
+        """All units there can be, None if a glob is among them."""
+        return None if self._globbed else tuple(self._named)
+
     def owners(self, name: bytes) -> tuple[int, ...]:
         """The numbers of the jobs that the unit called `name` belongs to, rising; our own units belong to none."""
         text = name.decode("latin-1").encode()  # a byte is a character, so that no name is invalid UTF-8
