@@ -57,11 +57,13 @@ class Hits:
 class Kind:
     """Unmatched entries of one fingerprint: how many, different samples, and the worst PRIORITY seen.
 
-    Of lines that are data, `level` is the name and value of their level, and `template` is that of their message.
+    Of lines that are data, `level` is the name and value of their level, and `template` is that of their message, or
+    `marks` are fields that they have in common instead.
     """
 
     template: str
     level: tuple[str, str] | None = None
+    marks: tuple[tuple[str, str], ...] = ()
     count: int = 0
     samples: list[Sample] = field(default_factory=list)
     priority: int | None = None
@@ -128,13 +130,16 @@ class Matching:
 
     def _group(self, sample: Sample, priority: int | None) -> None:
         said = said_in(sample.text.encode("utf-8", "replace"))
-        key = f"{fingerprint(said.text).key} {'' if said.level is None else said.level[1]}"
+        said_by = str(said.marks) if said.marks else fingerprint(said.text).key
+        key = f"{said_by} {'' if said.level is None else said.level[1]}"
         kind = self.kinds.get(key)
         if kind is None:
             if len(self.kinds) >= MOST_KINDS:
                 self.other_kinds += 1
                 return
-            kind = self.kinds[key] = Kind(mask(said.text if said.message is None else said.message), said.level)
+            kind = self.kinds[key] = Kind(
+                mask(said.text if said.message is None else said.message), said.level, said.marks
+            )
         kind.count += 1
         if priority is not None:
             kind.priority = priority if kind.priority is None else min(kind.priority, priority)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -257,6 +258,36 @@ def test_match_in_the_journal(site: Path) -> None:
     assert 0 == watcher(*named, "--until", f"@{START // 10**6}.000001", "-u", "other.service", at=site).json["entries"]
 
 
+def test_a_directory_alone_means_the_journal_in_it(site: Path) -> None:
+    """Standard input is not read, and a directory that there isn't is an error, not nothing found."""
+    write_journal(site / "journal", [{"MESSAGE": "giving up", "_SYSTEMD_UNIT": "import.service", "PRIORITY": "6"}])
+    there = watcher("rules", "match", "--pack", "ours", "-D", "journal", "-o", "json", at=site, given=LINES)
+    assert (0, 0) == (there.code, there.json["entries"])  # that entry is older than a day
+    missing = watcher("rules", "match", "-D", "nowhere", at=site, given=LINES)
+    assert 78 == missing.code
+    assert "journal directory nowhere: No such file or directory" in missing.err
+
+
+def test_data_without_a_message_is_told_apart_by_its_words(site: Path) -> None:
+    """A logger's own fields make the kinds, what its level says is bad comes first, and the pack loads and finds it."""
+    lines = [
+        {"lvl": "I", "evt": "tick", "kiln": 3},
+        {"lvl": "E", "evt": "overheat", "kiln": 3, "temp": 1399},
+        {"lvl": "E", "evt": "overheat", "kiln": 4},
+        {"lvl": "W", "evt": "draft", "kiln": 4},
+    ]
+    (site / "app.log").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    said = watcher("rules", "match", "--job", "import", "--unmatched", "app.log", at=site)
+    titles = [line for line in said.out.splitlines() if line.startswith("# ")]
+    assert ["# 2 x evt overheat, lvl E", "# 1 x evt draft, lvl W", "# 1 x evt tick, lvl I"] == titles
+    pack = watcher("rules", "match", "--job", "import", "--as-pack", "kiln", "app.log", at=site)
+    (site / "rules.d/kiln.yaml").write_text(pack.out)
+    assert "rules.d/kiln.yaml: ok, 2 rules\n" == watcher("check", "rules.d/kiln.yaml", at=site, config=False).out
+    again = watcher("rules", "match", "--pack", "kiln", "-o", "json", "app.log", at=site).json
+    assert [("overheat", 2), ("draft", 1)] == [(one["name"], one["count"]) for one in again["rules"]]
+    assert {None} == {sample["at"] for one in again["rules"] for sample in one["samples"]}
+
+
 def test_match_of_a_recording(site: Path) -> None:
     """What `journalctl -o export` printed is read with all of its fields."""
     export = b"".join(
@@ -274,6 +305,7 @@ def test_match_of_a_recording(site: Path) -> None:
     ("words", "message"),
     [
         (("app.log", "--since", "-1d"), "--since is for the journal, and app.log is a file"),
+        (("app.log", "-D", "journal"), "--directory is for the journal, and app.log is a file"),
         (("none.log",), "none.log: can't be read: No such file or directory"),
         (("--job", "import", "-u", "a"), "--job brings its own units"),
         (("--as-pack", "../x"), "'../x' is not a name for a pack"),

@@ -36,6 +36,7 @@ def test_the_pattern_opens_the_masks(samples: list[str], pattern: str) -> None:
     """Numbers as numbers where that is enough; what came before or behind a mask's end is left out."""
     rule = suggested(*samples)
     assert rule is not None
+    assert rule.match is not None
     assert pattern.replace(r"\s+broke", " broke") == rule.match.replace(r"\s+broke", " broke")
 
 
@@ -73,10 +74,24 @@ def test_the_nearest_healthy_line_is_a_near_miss() -> None:
 )
 def test_a_line_that_is_data_is_asked_for_its_field(level: tuple[str, str], line: str, fields: str) -> None:
     """The message's pattern stands anywhere in the line, and the level is asked as a field."""
-    rule = suggest_rule("row <num> lost", [line], Severity.ERROR, taken=(), level=level)
+    rule = suggest_rule("row <num> lost", [line], Severity.ERROR, taken=(), fields=(level,))
     assert rule is not None
     assert r"row \d+ lost" == rule.match
     assert fields in rule.yaml
+    pack, problems = read_pack(parse_document(as_pack("x", "y", [rule]).encode(), file="x"))
+    assert () == problems
+    assert pack is not None
+
+
+def test_data_without_a_message_is_asked_for_its_fields() -> None:
+    """No pattern, and the nearest line that lacks one of the values as a near miss."""
+    lines = ('{"evt":"overheat","lvl":"E","kiln":3}', '{"evt":"overheat","lvl":"E","kiln":4}')
+    others = ("belt 3 up", '{"evt":"tick","lvl":"I","kiln":3}', '{"evt":"overheat","lvl":"E","kiln":5}')
+    rule = suggest_rule("", lines, Severity.ERROR, taken=(), others=others, fields=(("evt", "overheat"), ("lvl", "E")))
+    assert rule is not None
+    assert ("overheat", None) == (rule.name, rule.match)
+    assert "fields: {evt: overheat, lvl: E}" in rule.yaml
+    assert """no_match: ['{"evt":"tick","lvl":"I","kiln":3}']""" in rule.yaml
     pack, problems = read_pack(parse_document(as_pack("x", "y", [rule]).encode(), file="x"))
     assert () == problems
     assert pack is not None

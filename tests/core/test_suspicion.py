@@ -32,6 +32,18 @@ def test_the_worse_of_words_and_priority(text: str, priority: int | None, severi
     assert severity is guessed_severity(text, priority)
 
 
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [
+        ("E", Severity.ERROR), ("F", Severity.CRITICAL), ("w", Severity.WARNING), ("I", Severity.INFO),
+        ("", Severity.INFO),
+    ],
+)  # fmt: skip
+def test_a_level_of_one_letter(level: str, severity: Severity) -> None:
+    """It counts where a logger says that it is a level."""
+    assert severity is guessed_severity("overheat", 6, level=level)
+
+
 def test_only_the_beginning_is_searched() -> None:
     """A long line costs no more than a short one."""
     assert Severity.INFO is guessed_severity("x" * 2000 + " error", 6)

@@ -24,10 +24,19 @@ from watcher.journal.said import Said, said_in
         (b'{"msg":7,"event":"start"}', Said(text="7", message="7")),
         (b'{"msg":"","event":"start"}', Said(text="start", message="start")),
         (b'{"msg":["a"],"error":true}', Said(text='{"msg":["a"],"error":true}')),
+        (b'{"LogLevel":"Error","Message":"lost"}', Said(text="lost", message="lost", level=("LogLevel", "Error"))),
+        (b'{"@mt":"row {n} lost","@l":"Error"}', Said(
+            text="row {n} lost", message="row {n} lost", level=("@l", "Error"))),
+        (b'{"host":"web","lvl":"E","at":"2026-11-24","evt":"overheat","on":"gas","by":"hand"}', Said(
+            text='{"host":"web","lvl":"E","at":"2026-11-24","evt":"overheat","on":"gas","by":"hand"}',
+            level=("lvl", "E"), marks=(("evt", "overheat"), ("on", "gas"), ("lvl", "E")))),
+        (b'{"lvl":"E","n":7}', Said(text='{"lvl":"E","n":7}')),
+        (b'{"a|b":"lost","c":"two words","d":"r7"}', Said(text='{"a|b":"lost","c":"two words","d":"r7"}')),
+        (b"lvl=E evt=overheat", Said(text="lvl=E evt=overheat")),
     ],
 )  # fmt: skip
 def test_what_a_line_says(line: bytes, said: Said) -> None:
-    """The message and the error of a line that is data; any other line as it is."""
+    """The message and the error of a line that is data, or the words in it; any other line as it is."""
     assert said == said_in(line)
 
 

@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     catalog = catalog_of(args, every_pack=True)
     known = {_label(one): one for one in catalog.rules if args.job is None or args.job in one.jobs}
     rules = tuple(replace(one.rule, name=RuleName(label)) for label, one in known.items())
-    is_journal = bool(args.units or args.identifiers or args.since or args.until)
+    is_journal = bool(_asked(args))
     if is_journal:
         matching, form = _match_journal(args, catalog, rules), None
     else:
@@ -44,23 +44,24 @@ def run(args: argparse.Namespace) -> int:
     output = output_of(args)
     if form is Form.LINES and _is_short_form(matching):
         output.message("these lines look like `journalctl`'s short form; rules see the message alone: use -o cat")
+    has_times = form is not Form.LINES
     kinds = _ranked(matching, args.limit, taken={str(one.rule.name) for one in catalog.rules})
     if args.as_pack is not None:
         rules_made = [rule for (_, severity), rule in kinds if rule is not None and severity is not Severity.INFO]
         if not rules_made:
             raise UsageError("nothing that no rule knows looks like an error", hint="--unmatched shows what there is")
-        output.data(report(matching, known, kinds, args), [pack(args.as_pack, rules_made)])
+        whole = report(matching, known, kinds, args, has_times=has_times)
+        output.data(whole, [pack(args.as_pack, rules_made)])
         return 0
-    has_times = form is not Form.LINES
     lines = in_words(matching, known, args, has_times=has_times)
     if args.unmatched:
         lines += unmatched_in_words(matching, kinds, has_times=has_times)
-    output.data(report(matching, known, kinds, args), lines)
+    output.data(report(matching, known, kinds, args, has_times=has_times), lines)
     return 0
 
 
 def _check(args: argparse.Namespace) -> None:
-    asked = [f"--{one}" for one in ("unit", "identifier", "since", "until") if getattr(args, _ATTRIBUTES.get(one, one))]
+    asked = _asked(args)
     if args.files and asked:
         raise UsageError(f"{asked[0]} is for the journal, and {args.files[0]} is a file", hint="give one of them")
     if args.job is not None and (args.units or args.identifiers):
@@ -73,7 +74,16 @@ def _check(args: argparse.Namespace) -> None:
         )
 
 
-_ATTRIBUTES = {"unit": "units", "identifier": "identifiers"}
+def _asked(args: argparse.Namespace) -> list[str]:
+    """The options that only the journal knows, as far as they were given: one of them is enough to mean it."""
+    given = {
+        "--unit": args.units,
+        "--identifier": args.identifiers,
+        "--since": args.since,
+        "--until": args.until,
+        "--directory": args.directory,
+    }
+    return [option for option, value in given.items() if value]
 
 
 def _label(known: KnownRule) -> str:
@@ -171,7 +181,9 @@ def _ranked(matching: Matching, limit: int, *, taken: set[str]) -> Ranked:
             ::-1
         ]
         texts = [sample.text for sample in kind.samples]
-        rule = suggest_rule(kind.template, texts, severity, taken=taken, others=others[:_OTHERS], level=kind.level)
+        template = "" if kind.marks else kind.template
+        fields = kind.marks or (() if kind.level is None else (kind.level,))
+        rule = suggest_rule(template, texts, severity, taken=taken, others=others[:_OTHERS], fields=fields)
         if rule is not None:
             taken = taken | {rule.name}
         ranked.append(((kind, severity), rule))
@@ -180,8 +192,9 @@ def _ranked(matching: Matching, limit: int, *, taken: set[str]) -> Ranked:
 
 def _guessed(kind: Kind) -> Severity:
     """By the words that its lines have in common: names of hosts and what stands in quotes say nothing."""
-    text = kind.template if kind.level is None else f"{kind.level[1]} {kind.template}"
-    return guessed_severity(text, kind.priority)
+    level = "" if kind.level is None else kind.level[1]
+    text = " ".join(value for _, value in kind.marks) if kind.marks else f"{level} {kind.template}"
+    return guessed_severity(text, kind.priority, level=level)
 
 
 _OTHERS = 50

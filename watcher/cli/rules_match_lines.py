@@ -24,8 +24,13 @@ def report(
     known: dict[str, KnownRule],
     kinds: Ranked,
     args: argparse.Namespace,
+    *,
+    has_times: bool,
 ) -> dict[str, Any]:
-    """Everything, with texts as they were logged: JSON escapes them. Kinds are there if they were asked for."""
+    """Everything, with texts as they were logged: JSON escapes them. Kinds are there if they were asked for.
+
+    Without `has_times`, of lines, every `at` is null.
+    """
     report: dict[str, Any] = {
         "schema": 1,
         "entries": matching.entries,
@@ -40,7 +45,7 @@ def report(
                 "pack": known[label].rule.pack or None,
                 "severity": known[label].rule.severity,
                 "count": hits.count,
-                "samples": [_sample_json(one) for one in hits.samples[: args.samples]],
+                "samples": [_sample_json(one, has_times=has_times) for one in hits.samples[: args.samples]],
             }
             for label, hits in _by_count(matching)
         ],
@@ -53,7 +58,7 @@ def report(
                 "count": kind.count,
                 "looks_like": severity,
                 "priority": kind.priority,
-                "samples": [_sample_json(one) for one in kind.samples[: args.samples]],
+                "samples": [_sample_json(one, has_times=has_times) for one in kind.samples[: args.samples]],
                 "rule": None if rule is None else {"name": rule.name, "match": rule.match, "yaml": rule.yaml},
             }
             for (kind, severity), rule in kinds
@@ -62,8 +67,8 @@ def report(
     return report
 
 
-def _sample_json(sample: Sample) -> dict[str, Any]:
-    return {"at": shown_instant(sample.at), "message": sample.text}
+def _sample_json(sample: Sample, *, has_times: bool) -> dict[str, Any]:
+    return {"at": shown_instant(sample.at) if has_times else None, "message": sample.text}
 
 
 def _by_count(matching: Matching) -> list[tuple[str, Any]]:
@@ -115,6 +120,8 @@ def unmatched_in_words(matching: Matching, kinds: Ranked, *, has_times: bool) ->
 
 
 def _titled(kind: Kind) -> str:
+    if kind.marks:
+        return ", ".join(f"{name} {value}" for name, value in kind.marks)
     return kind.template if kind.level is None else f"{kind.level[0]} {kind.level[1]}: {kind.template}"
 
 

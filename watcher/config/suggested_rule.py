@@ -27,10 +27,13 @@ _BEYOND_BMP = 0xFFFF
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SuggestedRule:
-    """A rule that finds its samples; `yaml` is one item of a list of rules, without indentation."""
+    """A rule that finds its samples; `yaml` is one item of a list of rules, without indentation.
+
+    `match` is None where fields say it all.
+    """
 
     name: str
-    match: str
+    match: str | None
     severity: Severity
     yaml: str
 
@@ -42,19 +45,20 @@ def suggest_rule(
     *,
     taken: Collection[str],
     others: Sequence[str] = (),
-    level: tuple[str, str] | None = None,
+    fields: Sequence[tuple[str, str]] = (),
 ) -> SuggestedRule | None:
     """A rule for the samples, None when they have too little in common; `taken` are names that it can't have.
 
-    With `level`, a field and its value, the samples are data, and `template` is that of their message alone.
-    `others` are lines that it need not match; the nearest one that it doesn't stands in its tests as a near miss.
+    With `fields`, names and values, the samples are data, and `template` is that of their message alone, "" if they
+    have none. `others` are lines that it need not match; the nearest one that it doesn't stands in its tests as a
+    near miss.
     """
-    match = _pattern(template, samples, inside=level is not None)
-    if match is None:
+    match = _pattern(template, samples, inside=bool(fields)) if template or not fields else None
+    if match is None and (template or not fields):
         return None
-    name = _name(template, taken)
-    head = _head(name, match, severity, level)
-    whole = head + _tests(samples[0], _near_miss(match, samples[0], others))
+    name = _name(template or " ".join(value for _, value in fields), taken)
+    head = _head(name, match, severity, fields)
+    whole = head + _tests(samples[0], _near_miss(match, fields, samples[0], others))
     yaml = next((one for one in (whole, head) if _loads(one)), None)  # a file can't carry every sample
     if yaml is None:
         return None
@@ -66,11 +70,23 @@ def _loads(yaml: str) -> bool:
     return pack is not None and not has_errors(problems)
 
 
-def _near_miss(match: str, sample: str, others: Sequence[str]) -> str | None:
+def _near_miss(match: str | None, fields: Sequence[tuple[str, str]], sample: str, others: Sequence[str]) -> str | None:
     """The line with the most words in common that is not matched."""
-    searched, words = compiled(match), set(sample.split())
-    missed = [one for one in others if searched.search(one.encode("utf-8", "replace")) is None]
-    return max(missed, key=lambda one: len(words & set(one.split())), default=None)
+    words = set(_words(sample))
+    missed = [one for one in others if _lacks(one, match, fields)]
+    return max(missed, key=lambda one: len(words & set(_words(one))), default=None)
+
+
+def _words(line: str) -> list[str]:
+    """Of JSON, too, which loggers write without blanks."""
+    return line.replace(",", " ").split()
+
+
+def _lacks(line: str, match: str | None, fields: Sequence[tuple[str, str]]) -> bool:
+    """Whether the line surely doesn't hold what is asked for."""
+    if match is not None:
+        return compiled(match).search(line.encode("utf-8", "replace")) is None
+    return any(value.lower() not in line.lower() for _, value in fields)
 
 
 def as_pack(name: str, description: str, rules: Sequence[SuggestedRule]) -> str:
@@ -79,9 +95,11 @@ def as_pack(name: str, description: str, rules: Sequence[SuggestedRule]) -> str:
     return head + "\n".join(_indented(rule.yaml) for rule in rules)
 
 
-def _head(name: str, match: str, severity: Severity, level: tuple[str, str] | None) -> str:
-    fields = "" if level is None else f"  fields: {{{_word(level[0])}: {_word(level[1])}}}\n"
-    return f"- name: {name}\n{fields}  match: {yaml_text(match)}\n  severity: {severity}\n"
+def _head(name: str, match: str | None, severity: Severity, fields: Sequence[tuple[str, str]]) -> str:
+    asked = ", ".join(f"{_word(field)}: {_word(value)}" for field, value in fields)
+    lines = [f"  fields: {{{asked}}}\n"] if fields else []
+    lines += [] if match is None else [f"  match: {yaml_text(match)}\n"]
+    return f"- name: {name}\n{''.join(lines)}  severity: {severity}\n"
 
 
 def _tests(sample: str, near: str | None) -> str:

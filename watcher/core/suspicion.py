@@ -30,9 +30,19 @@ _BY_PRIORITY = {
 }
 
 
-def guessed_severity(text: str, priority: int | None) -> Severity:
-    """The worse of what the PRIORITY says (None: unknown) and what words stand in the text."""
+_BY_LETTER = {
+    "f": Severity.CRITICAL,
+    "c": Severity.CRITICAL,
+    "a": Severity.CRITICAL,
+    "e": Severity.ERROR,
+    "w": Severity.WARNING,
+}
+
+
+def guessed_severity(text: str, priority: int | None, *, level: str = "") -> Severity:
+    """The worst of what the PRIORITY says (None: unknown), which words stand in the text, and a level of one letter."""
+    by_letter = _BY_LETTER.get(level.lower(), Severity.INFO)
     lowered = f" {text[:_SEARCHED].lower()}"
     by_words = next((severity for severity, words in _WORDS if any(map(lowered.__contains__, words))), Severity.INFO)
     by_priority = Severity.INFO if priority is None else _BY_PRIORITY.get(priority, Severity.INFO)
-    return by_words if by_words.at_least(by_priority) else by_priority
+    return next(one for one in Severity if one in (by_words, by_priority, by_letter))

@@ -23,12 +23,14 @@ _BLANK: Final = " \t\r\n"
 _COOKIE: Final = "@cee:"
 """What stands before JSON in syslog's common event expression (rsyslog's mmjsonparse)."""
 _TIME: Final = frozenset("0123456789-/:.,+TZ")
+_LONGEST_NAME: Final = 64
 _NAME: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.@/-$")
 
 
 def _first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Loggers write their own fields first, so a later one of the same name is what somebody made of the message."""
-    return dict(reversed(pairs))
+    fields = dict(pairs)
+    return fields if len(fields) == len(pairs) else dict(reversed(pairs))
 
 
 _JSON: Final = json.JSONDecoder(
@@ -52,6 +54,11 @@ class TextFields:
         if self._fields is None:
             self._fields = read_fields(self._text)
         return all(_holds(condition, self._fields) for condition in conditions)
+
+
+def is_field_name(name: str) -> bool:
+    """Whether a rule may ask for a field of this name."""
+    return 0 < len(name) <= _LONGEST_NAME and _NAME.issuperset(name)
 
 
 def read_fields(text: bytes) -> Mapping[str, Any]:
