@@ -21,6 +21,7 @@ from tests.events import (
     watching,
 )
 from tests.playbook import play
+from watcher.core.above_baseline import PENDING_KEPT
 from watcher.core.coverage import GapReason
 from watcher.core.duration import MINUTE, SECOND, Usec
 from watcher.core.engine import decide
@@ -119,6 +120,13 @@ def test_the_past_may_come_late(when: int) -> None:
     )
     assert Phase.FAILED is late.phase
     assert (at_once.ended_at, at_once.reasons) == (late.ended_at, late.reasons)
+
+
+def test_a_burst_hides_no_later_minute_from_the_past() -> None:
+    """A minute is kept once while the past is being read, however many errors it has."""
+    burst = batch(match("5s"), errors=2 * PENDING_KEPT, at="6s")
+    ended = after(open_window(), burst, *every_minute(9, first=1), baseline_read(baseline(error_minutes=20), at="9m"))
+    assert (Phase.FAILED, instant("2m5s")) == (ended.phase, ended.ended_at)
 
 
 def test_a_window_waits_for_the_past() -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.events import RELEASE, baseline, baseline_read, batch, error, instant, match, span, watching
 from watcher.core.engine import decide
 from watcher.core.messages import Event
-from watcher.core.new_errors import KINDS_KEPT, NewErrorCount
+from watcher.core.new_errors import KINDS_KEPT, PENDING_KEPT, NewErrorCount
 from watcher.core.policy import NewErrors
 from watcher.core.release import Phase, Release, Verdict
 from watcher.core.state import State
@@ -61,6 +61,18 @@ def test_the_past_may_come_late(when: int) -> None:
     events = errors("a", "old", "b", "c")
     ended = after(*events[:when], baseline_read(baseline(kinds=("old",)), at=f"{when}m2s"), *events[when:])
     assert (Phase.FAILED, instant("4m")) == (ended.phase, ended.ended_at)
+
+
+def test_a_flood_of_one_kind_hides_no_other() -> None:
+    """While the past is being read so many of a kind are kept as could cross; all are counted, and new ones found."""
+    flood = batch(*(error("1m", "old") for _ in range(2 * PENDING_KEPT)), at="2m")
+    known = baseline_read(baseline(kinds=("old",)), at="9m")
+    assert f"{2 * PENDING_KEPT} errors wait for the baseline" == standing(after(flood).trial.counts[0]).detail
+    (count,) = after(flood, known).trial.counts
+    assert f"0 new, 1 known x{2 * PENDING_KEPT}" == standing(count).detail
+    late = [batch(error(at, "new"), at=at) for at in ("3m", "4m", "5m")]
+    ended = after(flood, *late, known)
+    assert (Phase.FAILED, instant("5m")) == (ended.phase, ended.ended_at)
 
 
 def test_a_past_that_is_shorter_than_the_window() -> None:

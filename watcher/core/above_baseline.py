@@ -22,7 +22,7 @@ from watcher.core.statistics import LEAST_FAILURES, Share, can_exceed, log_evide
 RUNS = 10
 """So many runs that succeeded before make a job one that is judged by its runs: services end seldom, and then badly."""
 PENDING_KEPT = 500
-"""Trials that are kept while the baseline is read; more can't come in the minutes that it may take."""
+"""Minutes and runs that are kept while the baseline is read; more can't come in the minutes that it may take."""
 
 
 class Unit(StrEnum):
@@ -69,7 +69,8 @@ def with_found(count: BaselineCount, found: Found, *, settles_at: Usec, waiting:
     if trialled is None or count.lacking:
         return count
     if waiting:
-        return replace(count, pending=(*count.pending, trialled)[:PENDING_KEPT])
+        kept = count.pending if _is_kept(count, trialled, settles_at) else (*count.pending, trialled)
+        return replace(count, pending=kept[:PENDING_KEPT])
     return _with_trial(count, trialled, settles_at)
 
 
@@ -148,10 +149,21 @@ def _with_trial(count: BaselineCount, trialled: Trialled, settles_at: Usec) -> B
         return count
     if count.unit is Unit.RUN:
         return _weighed(replace(count, seen=count.seen + 1, failed=count.failed + trialled.failed))
-    minute = (trialled.at - settles_at) // MINUTE
+    minute = _minute(trialled, settles_at)
     if minute <= count.minute:
         return count
     return _weighed(replace(count, minute=minute, seen=minute + 1, failed=count.failed + 1))
+
+
+def _is_kept(count: BaselineCount, trialled: Trialled, settles_at: Usec) -> bool:
+    """Whether it is a match of a minute that waits already: a burst must not take the place of what comes later."""
+    minutes = (one for one in reversed(count.pending) if one.unit is Unit.MINUTE)
+    last = next(minutes, None) if trialled.unit is Unit.MINUTE else None
+    return last is not None and _minute(trialled, settles_at) <= _minute(last, settles_at)
+
+
+def _minute(trialled: Trialled, settles_at: Usec) -> int:
+    return (trialled.at - settles_at) // MINUTE
 
 
 def _weighed(count: BaselineCount) -> BaselineCount:

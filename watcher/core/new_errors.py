@@ -16,6 +16,7 @@ from watcher.core.reason import Reason, ReasonCode
 from watcher.core.standing import Standing
 
 PENDING_KEPT = 500
+"""Entries that are kept while the baseline is read, of one kind no more than its limit."""
 KINDS_KEPT = 20
 """How many new kinds, and how many known ones, a record holds by name."""
 
@@ -34,7 +35,8 @@ class KindSeen:
 class NewErrorCount:
     """A threshold with the error entries since the release: `entries` of new kinds, and the kinds themselves.
 
-    `lacking`: why the baseline can't tell what is new, "" where it can.
+    `lacking`: why the baseline can't tell what is new, "" where it can. While it is being read, `pending` are the first
+    entries of each kind, as many as would cross; `more` counts those beyond, which can't: the kind is known, then.
     """
 
     threshold: NewErrors
@@ -43,6 +45,7 @@ class NewErrorCount:
     known: tuple[KindSeen, ...] = ()
     lacking: str = ""
     pending: tuple[ErrorSeen, ...] = ()
+    more: tuple[KindSeen, ...] = ()
 
 
 def with_found(count: NewErrorCount, found: Found, baseline: Baseline | None) -> NewErrorCount:
@@ -50,21 +53,23 @@ def with_found(count: NewErrorCount, found: Found, baseline: Baseline | None) ->
     if not isinstance(found, ErrorSeen) or count.lacking:
         return count
     if baseline is None:
-        return replace(count, pending=(*count.pending, found)[:PENDING_KEPT])
+        return _waiting(count, found)
     if baseline.knows(found.kind):
-        return replace(count, known=_with_kind(count.known, found))
-    return replace(count, entries=count.entries + 1, new=_with_kind(count.new, found))
+        return replace(count, known=_with_kind(count.known, _seen(found)))
+    return replace(count, entries=count.entries + 1, new=_with_kind(count.new, _seen(found)))
 
 
 def with_baseline(count: NewErrorCount, baseline: Baseline, *, window: Usec) -> tuple[NewErrorCount, Usec | None]:
     """The count once the baseline is there, and the instant at which what was kept has crossed it by then."""
-    judged = replace(count, pending=(), lacking=_lacking(baseline, window))
+    judged = replace(count, pending=(), more=(), lacking=_lacking(baseline, window))
     if judged.lacking:
         return judged, None
     for found in count.pending:
         judged = with_found(judged, found, baseline)
         if crossed(judged) is not None:
             return judged, found.at
+    for one in count.more:
+        judged = replace(judged, known=_with_kind(judged.known, one))
     return judged, None
 
 
@@ -91,7 +96,15 @@ def standing(count: NewErrorCount) -> Standing:
 def _detail(count: NewErrorCount, seen: str) -> str:
     if count.lacking:
         return f"not applicable: {count.lacking}"
-    return f"{len(count.pending)} errors wait for the baseline" if count.pending else seen
+    waiting = len(count.pending) + sum(one.count for one in count.more)
+    return f"{waiting} errors wait for the baseline" if waiting else seen
+
+
+def _waiting(count: NewErrorCount, found: ErrorSeen) -> NewErrorCount:
+    limit = count.threshold.count
+    if sum(one.kind == found.kind for one in count.pending) >= limit:
+        return replace(count, more=_with_kind(count.more, _seen(found)))
+    return replace(count, pending=(*count.pending, found)[: max(PENDING_KEPT, limit)])
 
 
 def _lacking(baseline: Baseline, window: Usec) -> str:
@@ -107,8 +120,12 @@ def _lacking(baseline: Baseline, window: Usec) -> str:
     return ""
 
 
-def _with_kind(kinds: tuple[KindSeen, ...], found: ErrorSeen) -> tuple[KindSeen, ...]:
+def _seen(found: ErrorSeen) -> KindSeen:
+    return KindSeen(kind=found.kind, count=1, at=found.at, cursor=found.cursor)
+
+
+def _with_kind(kinds: tuple[KindSeen, ...], seen: KindSeen) -> tuple[KindSeen, ...]:
     for place, one in enumerate(kinds):
-        if one.kind == found.kind:
-            return (*kinds[:place], replace(one, count=one.count + 1), *kinds[place + 1 :])
-    return (*kinds, KindSeen(kind=found.kind, count=1, at=found.at, cursor=found.cursor))[:KINDS_KEPT]
+        if one.kind == seen.kind:
+            return (*kinds[:place], replace(one, count=one.count + seen.count), *kinds[place + 1 :])
+    return (*kinds, seen)[:KINDS_KEPT]
