@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.events import RELEASE, baseline, baseline_read, batch, error, instant, match, span, watching
@@ -83,6 +85,14 @@ def test_a_past_that_is_shorter_than_the_window() -> None:
         "not applicable: 3 new errors: only 30m before the release were read without a hole, at least 1h are needed"
         == say(ended.reasons[1])
     )
+
+
+def test_a_past_that_was_not_read_up_to_the_release() -> None:
+    """What the job logged between there and the release is unknown, not new: the release is not failed for it."""
+    cut = replace(baseline(), until=instant("-1d"), limited=True)
+    ended = after(baseline_read(cut), *errors("a", "b", "c"), batch(at="1h", entries=1))
+    assert Verdict.INCONCLUSIVE is ended.verdict
+    assert "so what began of late would be new" in say(ended.reasons[1])
 
 
 def test_matches_are_no_concern_of_it() -> None:

@@ -41,7 +41,11 @@ def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--job", required=True, metavar="JOB", help="a job of the configuration")
     parser.add_argument("--since", required=True, metavar="T", help="the first instant, as journalctl takes it")
-    parser.add_argument("--until", metavar="T", help="the instant after the last one (default: now)")
+    parser.add_argument(
+        "--until",
+        metavar="T",
+        help="the instant after the last one (default: now, and for this machine's journal no later)",
+    )
     parser.add_argument("--release-at", metavar="T", help="judge a release that went out at this instant")
     parser.add_argument(
         "--releases",
@@ -70,9 +74,8 @@ def run(args: argparse.Namespace) -> int:
 
     now = wall_clock()
     since = parse_instant(args.since, now)
-    until = parse_instant(args.until, now) if args.until is not None else now
+    until = now if args.until is None else parse_instant(args.until, now)
     release_at = None if args.release_at is None else parse_instant(args.release_at, now)
-    _check_order(since, until, release_at)
     if (args.sweep or args.releases is not None) and release_at is not None:
         raise ReplayError("--release-at does not go with --releases and --sweep", hint="name it in the file")
     settings = load_settings(Paths.choose(config=args.config, state=args.state_dir, socket=args.socket).config)
@@ -82,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
         raise ReplayError(f"{args.job}: no such job in the configuration", hint=f"configured jobs: {names}")
     directory = None if settings.journal_directory is None else str(settings.journal_directory)
     source = Source(directory=directory, namespace=settings.journal_namespace)
+    until = readable_until(until, now, directory=directory)
+    _check_order(since, until, release_at)
 
     if args.sweep or args.releases is not None:
         from watcher.cli import backtest  # noqa: PLC0415 - the same
@@ -114,6 +119,14 @@ def _check_order(since: Usec, until: Usec, release_at: Usec | None) -> None:
             "--release-at does not lie between --since and --until",
             hint="let the range begin at or before the release, and end after its window",
         )
+
+
+def readable_until(until: Usec, now: Usec, *, directory: str | None) -> Usec:
+    """How far the journal can be judged: what this machine has yet to write is no quiet time, and no window is over.
+
+    Files in a directory may be of a machine whose clock is another one; there `until` is the word.
+    """
+    return min(until, now) if directory is None else until
 
 
 def _report(job: str, replayed: Replayed, seconds: float) -> dict[str, Any]:

@@ -112,6 +112,8 @@ def _lacking(baseline: Baseline, window: Usec) -> str:
         return baseline.problem
     if baseline.heard_from is None:
         return "the job logged nothing before the release, so all of its errors would be new"
+    if baseline.limited:
+        return "the past was too long to be read up to the release, so what began of late would be new"
     if baseline.kinds_cut:
         return f"the job had more than {len(baseline.kinds)} kinds of errors before the release"
     if baseline.whole < window:
