@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.journals import Fields, open_reader, write_journal
-from tests.parts.pid1 import UNIT, breaks, fails, invocation, line, record, service_starts, succeeds
+from tests.parts.journals import START, STEP, Fields, open_reader, write_journal
+from tests.parts.pid1 import STOPPING, UNIT, breaks, fails, invocation, line, record, service_starts, succeeds
+from watcher.core.coverage import GapReason
 from watcher.core.duration import Usec
 from watcher.core.found import Found, Match, RunBegan, RunEnded, RunOutcome
 from watcher.core.job_runs import JOB_FIELD, RESULT_FIELD, RUN_BEGAN, RUN_FAILED, RUN_FIELD, RUN_SUCCEEDED, STATUS_FIELD
@@ -201,3 +202,24 @@ def test_a_crash_of_a_service_is_one_run_and_one_match(tmp_path: Path) -> None:
     watched = WatchedJob(name=JobName("import"), units=(UNIT,), identifiers=(), rules=(rule,))
     entries = [*service_starts(1), *breaks(1), record("be02cf6855d2428ba40df7e9d022f03d", 1)]
     assert [RunBegan, RunEnded, Match] == [type(one) for one in scanned(tmp_path, entries, watched).found]
+
+
+@pytest.mark.parametrize("first", ["exited", "failed", "stopping"])
+def test_run_whose_begin_is_lost_is_a_hole(tmp_path: Path, first: str) -> None:
+    """A unit has one invocation at a time, so a record of a second one that never began tells of a missing entry."""
+    later = {
+        "exited": breaks(2),
+        "failed": breaks(2)[1:],
+        "stopping": [record(STOPPING, 2)],
+    }[first]
+    entries = [*succeeds(1), *later]
+    found = scanned(tmp_path, entries, job(UNIT))
+    assert [(GapReason.MISSING, START + 2 * STEP, START + 3 * STEP, None)] == [
+        (gap.reason, gap.since, gap.until, gap.entries) for gap in found.gaps
+    ]
+
+
+def test_run_that_was_there_before_anybody_looked_is_no_hole(tmp_path: Path) -> None:
+    """Of the first invocation that is seen of a unit nobody can tell whether its begin was logged."""
+    found = scanned(tmp_path, [*breaks(1), *fails(2), *service_starts(3)], job(UNIT))
+    assert [] == list(found.gaps)

@@ -25,6 +25,9 @@ RECORDS: Final = frozenset({STARTING, STARTED, EXITED, FAILED, DEACTIVATED, STOP
 """What says something of a run. Left out are the companions of a failure (start job failed, restart scheduled, exec
 failed, out of memory, core dumped): the unit's own FAILED decides, once an invocation."""
 
+_GOES_ON: Final = frozenset({EXITED, FAILED, DEACTIVATED, STOPPING})
+"""What PID 1 says only of an invocation that it has begun before."""
+
 MOST_KEPT: Final = 256
 """Units remembered; those that spoke last."""
 
@@ -63,15 +66,30 @@ class Ended:
     status: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class BeginLost:
+    """An invocation goes on or ends that never began, though the unit's one before it was seen.
+
+    A unit has one invocation at a time, so this one began after `since`, the last that was told of the one before, and
+    the record of that is missing: journald was killed, or something else swallowed it.
+    """
+
+    since: Usec
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Known:
-    """The last invocation of a unit. `began` None: it was there before anybody looked."""
+    """The last invocation of a unit. `began` None: it was there before anybody looked. `at`: the last record of it."""
 
     invocation: str
+    at: Usec
     began: Usec | None = None
     status: str = ""
     stopping: bool = False
     ended: bool = False
+
+
+Change = Began | Ended | BeginLost
 
 
 class Invocations:
@@ -96,25 +114,28 @@ class Invocations:
         known = self._known.get(unit)
         return known.began if known is not None and known.invocation == invocation else None
 
-    def take(self, record: Record) -> tuple[Began | Ended, ...]:
-        """What the record says of a run: nothing, that one began, that one ended, or both."""
-        known = self._known.pop(record.unit, None)
+    def take(self, record: Record) -> tuple[Change, ...]:
+        """What the record says of a run: nothing, that one began, that one ended, or both; or that a begin is lost."""
+        before = self._known.pop(record.unit, None)
+        known = before
         if known is None or known.invocation != record.invocation:
-            known = _Known(invocation=record.invocation)
+            known = _Known(invocation=record.invocation, at=record.at)
         begins = known.began is None and not known.ended and _begins(record)
-        if begins:
-            known = replace(known, began=record.at)
+        known = replace(known, began=record.at if begins else known.began, at=record.at)
         known, ended = _after(known, record)
         if len(self._known) >= MOST_KEPT:
             del self._known[next(iter(self._known))]
         self._known[record.unit] = known
-        began = (Began(record.at),) if begins else ()
-        return began if ended is None else (*began, ended)
+        changes: list[Change] = [Began(record.at)] if begins else []
+        if before is not None and before.invocation != record.invocation and record.what in _GOES_ON:
+            changes.append(BeginLost(before.at))
+        return (*changes,) if ended is None else (*changes, ended)
 
     def dump(self) -> list[list[Any]]:
         """As JSON-able data."""
         return [
-            [unit, one.invocation, one.began, one.status, one.stopping, one.ended] for unit, one in self._known.items()
+            [unit, one.invocation, one.at, one.began, one.status, one.stopping, one.ended]
+            for unit, one in self._known.items()
         ]
 
     def load(self, dumped: object) -> None:
@@ -122,9 +143,10 @@ class Invocations:
         self._known.clear()
         for item in dumped if isinstance(dumped, list) else []:
             if isinstance(item, list) and len(self._known) < MOST_KEPT and _is_sound(item):
-                unit, invocation, began, status, stopping, ended = item
+                unit, invocation, at, began, status, stopping, ended = item
                 self._known[unit] = _Known(
                     invocation=invocation,
+                    at=Usec(at),
                     began=None if began is None else Usec(began),
                     status=status,
                     stopping=stopping,
@@ -134,7 +156,7 @@ class Invocations:
 
 def _is_sound(item: list[object]) -> bool:
     kinds = [type(one) for one in item]
-    return kinds in ([str, str, int, str, bool, bool], [str, str, type(None), str, bool, bool])
+    return kinds in ([str, str, int, int, str, bool, bool], [str, str, int, type(None), str, bool, bool])
 
 
 def _begins(record: Record) -> bool:

@@ -19,7 +19,7 @@ from watcher.core.severity import Severity
 from watcher.journal.counting import CountedJob, Tally
 from watcher.journal.elsewhere import UNKNOWN, Elsewhere
 from watcher.journal.entry import Entry, JournalReader
-from watcher.journal.invocations import Invocations, Record
+from watcher.journal.invocations import BeginLost, Invocations, Record
 from watcher.journal.joins import Join, Joins, Stream, reach_of
 from watcher.journal.matcher import CORE_DUMPED, KERNEL_MISSED, LONGEST_TEXT, SUPPRESSED, Matcher, number_of
 from watcher.journal.patterns import PatternError, readable
@@ -251,7 +251,10 @@ class Scanner:
         for runners, record in judged.records:
             self._keep_carry()
             for change in self._invocations.take(record):
-                self._found += (found_run(job.name, record, change, judged.cursor) for job in runners)
+                if isinstance(change, BeginLost):
+                    self._gaps += (_lost(change.since, at, job) for job in runners)
+                else:
+                    self._found += (found_run(job.name, record, change, judged.cursor) for job in runners)
         for job, fired in judged.verdicts:
             job.count(at)
             if judged.stream is not None:
@@ -336,6 +339,11 @@ class Scanner:
         """Before the first change of the carry in a tally: it is what `discard` goes back to."""
         if self._before is None:
             self._before = self._joins.copy(), self._runs.copy(), self._invocations.copy()
+
+
+def _lost(since: Usec, at: Usec, job: CountedJob) -> Gap:
+    """The record of a run's begin is missing, and nobody knows what else is."""
+    return Gap(reason=GapReason.MISSING, since=min(since, at), until=at, job=job.name)
 
 
 def _is_severe(get: Callable[[str], bytes]) -> bool:
