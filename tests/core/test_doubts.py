@@ -9,7 +9,7 @@ import pytest
 from tests.events import batch, began, configured, deployed, match, of_run, policy, release, run, watching
 from tests.playbook import Story, play
 from watcher.core.found import Found, RunOutcome
-from watcher.core.policy import Blame, Expectation
+from watcher.core.policy import Blame, Expectation, FailedRatio, FailedRuns
 from watcher.core.release import Phase
 
 ONE_RUN = Expectation(successful_runs=1)
@@ -28,6 +28,10 @@ def at_the_end(*found: Found, entries: int = 1, **terms: Any) -> Story:
         ([began("1m")], {"has_runs": True}, []),
         ([], {"has_runs": True, "blame": Blame.ALL}, []),
         ([], {}, []),
+        ([], {"thresholds": (FailedRuns(count=1),)}, [NO_RUN]),
+        ([], {"thresholds": (FailedRatio(ratio=0.2, min_runs=5),), "blame": Blame.ALL}, [NO_RUN]),
+        ([run("2m", since="1m")], {"thresholds": (FailedRuns(count=1),)}, []),
+        ([], {"thresholds": (FailedRuns(count=1),), "has_runs": True, "blame": Blame.ALL}, []),
         ([began("1m"), run("2m", since="1m")], {"has_runs": True, "expect": ONE_RUN}, []),
         (
             [run("2m", since="-1h")],

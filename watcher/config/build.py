@@ -39,8 +39,6 @@ from watcher.core.severity import Severity
 
 _HASH = 12
 """Hexadecimal digits of a hash: enough to tell configurations apart, short enough for a metric label."""
-
-
 LEAST_RUNS = 5
 """How many runs must have ended before their share of failures says anything, if nothing else is configured."""
 _OTHER_TYPES = frozenset(
@@ -130,7 +128,7 @@ def settle_of(section: ReleaseSection) -> Usec:
 
 
 def build_release(section: ReleaseSection) -> ReleasePolicy:
-    """The conditions of a job's releases; those that this version can't judge are only named."""
+    """The conditions of a job's releases."""
     rollback = section.rollback
     return ReleasePolicy(
         mode=section.mode,
@@ -163,7 +161,7 @@ def build_release(section: ReleaseSection) -> ReleasePolicy:
 
 
 def build_thresholds(sections: Sequence[FailWhenSection]) -> Iterator[Threshold]:
-    """The conditions that this version can judge, in their order. What is new is new against the longest lookback."""
+    """The conditions in their order. What is new is new against the longest lookback."""
     spans = [one.above_baseline.lookback for one in sections if one.above_baseline is not None]
     for one in sections:
         if one.matches is not None:

@@ -179,10 +179,7 @@ def _verdict(release: Release) -> Iterator[str]:
     standings = [standing(count) for count in release.trial.counts]
     if standings:
         yield table(
-            (
-                (prose(one.label, limit=200), f"{number(one.count)} of {number(one.limit)}", _far(one))
-                for one in standings
-            ),
+            ((prose(one.label, limit=200), _most(one), _far(one)) for one in standings),
             header=("threshold", "most at once", "of its limit"),
         )
         told = [one for one in standings if one.detail]

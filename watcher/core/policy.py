@@ -179,6 +179,17 @@ class ReleasePolicy:
     expect: Expectation = NOTHING_EXPECTED
     has_runs: bool = False
 
+    @property
+    def must_run(self) -> bool:
+        """Whether a release of which no run was seen has shown nothing.
+
+        Of a service that was there before, a run need not begin where older ones count as well. A job without units has
+        only the runs that `watcher job exec` tells: a condition on those says that there are some.
+        """
+        if self.has_runs:
+            return self.blame is Blame.NEW
+        return any(isinstance(one, FailedRuns | FailedRatio) for one in self.thresholds)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPolicy:

@@ -182,7 +182,7 @@ def _new(draft: Draft, release_id: ReleaseId, request: ReleaseRequest, policy: J
             since=draft.at,
             blames_all=release.blame is Blame.ALL,
             runs_wanted=release.window_runs,
-            must_run=release.has_runs and release.blame is Blame.NEW,
+            must_run=release.must_run,
         ),
         demoted=demoted,
         follows=current(draft, request.job),

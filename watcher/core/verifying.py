@@ -37,7 +37,7 @@ def prepared(draft: Draft, release: Release) -> Release:
         policy.thresholds,
         since=draft.at,
         blames_all=policy.blame is Blame.ALL,
-        must_run=policy.has_runs and policy.blame is Blame.NEW,
+        must_run=policy.must_run,
     )
     return replace(release, verification=Verification(trial=trial))
 

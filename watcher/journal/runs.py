@@ -1,7 +1,7 @@
 """Runs whose failure has been counted: PID 1 writes up to five records about one, and it is one error.
 
-Pure data and logic over (job, unit, invocation, instant); must not know entries or rules. What a run's outcome is has
-its place here too, once it is judged.
+Pure data and logic over (job, unit, invocation, instant); must not know entries or rules, nor how a run ends
+(`invocations.py` does).
 """
 
 from __future__ import annotations
