@@ -30,7 +30,11 @@ class _Regexp(Generic[_Text]):
 def compile(pattern: _Text, options: Options | None = ...) -> _Regexp[_Text]: ...  # noqa: A001 - the library's name
 def escape(pattern: _Text) -> _Text: ...
 
+class _Set:
+    def Match(self, text: bytes) -> list[int]: ...
+
 class Set:
+    _set: _Set
     @classmethod
     def SearchSet(cls, options: Options | None = ...) -> Set: ...
     @classmethod

@@ -109,7 +109,8 @@ class Matcher:
             candidates += (self._texts[number] for number in found if number < len(self._texts))
         if not candidates:
             return ()
-        candidates.sort(key=_place)
+        if len(candidates) > 1:
+            candidates.sort(key=_place)
         own = TextFields(text or b"")
         return tuple(rule for _, rule in candidates if self._fires(rule, text, own, believed, field))
 
@@ -120,7 +121,7 @@ class Matcher:
             return False
         if rule.fields and not own.meet(rule.fields):
             return False
-        return all(_holds(condition, field(condition.field)) for condition in rule.where)
+        return not rule.where or all(_holds(condition, field(condition.field)) for condition in rule.where)
 
     def _believed_id(self, field: Field, *, own_unit: bool) -> bytes | None:
         """MESSAGE_ID if its sender may use it: anybody can send any."""

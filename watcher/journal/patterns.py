@@ -85,7 +85,7 @@ def _searching(patterns: Sequence[str], max_mem: int) -> Callable[[bytes], list[
         together.Compile()
     except re2.error:  # each of them is small enough, together they are not
         return _gives_up
-    return together.Match
+    return together._set.Match  # what `Match` calls, without its look at the text's type: 3 % of all time for an entry
 
 
 def _gives_up(_text: bytes) -> None:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND, Usec
 from watcher.core.fingerprint import fingerprint
 from watcher.core.found import ErrorSeen, Found, Match
 from watcher.core.rule import Rule, WatchedJob
-from watcher.core.severity import Severity
+from watcher.core.severity import Severity, worst_of
 from watcher.journal.counting import CountedJob, Tally
 from watcher.journal.elsewhere import UNKNOWN, Elsewhere
 from watcher.journal.entry import Entry, JournalReader
@@ -38,8 +37,7 @@ _LATE: Final = Usec(30 * SECOND)
 """How long before its report a message may have been dropped: journald's rate limit interval as it is shipped."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
+class _Judged(NamedTuple):
     """All that an entry says, found out before any of it takes effect: what asks the reader or a pattern can fail.
 
     `run` is the unit and the invocation that it is about, and `runners` are the jobs whose unit that is; `dump` is a
@@ -227,6 +225,8 @@ class Scanner:
         self, entry: Entry, owners: tuple[CountedJob, ...], at: Usec
     ) -> tuple[tuple[tuple[CountedJob, ...], Record], ...]:
         """What the entry says of runs, each with the jobs whose run it is."""
+        if entry.field("MESSAGE_ID") is None:
+            return ()
         told = unit_record(entry, at)
         if told is not None:
             runners = self._places.of(told.unit.encode("latin-1"))
@@ -284,7 +284,7 @@ class Scanner:
         return tuple(rule for rule in fired if rule.once is None)
 
     def _note(self, job: CountedJob, rules: tuple[Rule, ...], judged: _Judged, at: Usec) -> None:
-        worst = next(severity for severity in Severity if any(rule.severity is severity for rule in rules))
+        worst = worst_of([rule.severity for rule in rules])
         names = tuple(rule.name for rule in rules if rule is not job.expected)
         invocation, began = self._invocation(job, judged)
         self._found.append(
