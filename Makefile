@@ -4,7 +4,7 @@ PY := .venv/bin/python
 SCRIPTS := deploy/examples/release.sh tools/setup tools/root .ci/run deploy/debian/build deploy/debian/inside deploy/debian/config deploy/debian/postinst \
 	deploy/debian/prerm deploy/debian/postrm
 
-.PHONY: help setup fmt lint types unit rules check test system system-trixie demo bench soak docs deb deb-trixie clean
+.PHONY: help setup fmt lint types unit rules check test system system-trixie demo bench soak faults docs deb deb-trixie clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +51,9 @@ bench: setup  ## the figures of the README, as ratios
 
 soak: setup  ## an hour under load, with rotations, releases and kills; then everything must add up
 	@$(PY) -m tests.soak
+
+faults: setup  ## the long form of the fault tests: 1,000 kills of the daemon, 500 damaged journal files
+	@WATCHER_TEST_KILLS=1000 WATCHER_TEST_DAMAGED=500 $(PY) -m pytest -q tests/faults
 
 docs: setup  ## regenerates the diagram, the schema and the help in the docs
 	@$(PY) -m tools.docs

@@ -99,8 +99,14 @@ class Follower:
     # ------------------------------------------------------------------------------------------------- outside
 
     def fileno(self) -> int:
-        """The descriptor that becomes readable when the journal changes, -1 while there is none."""
-        return -1 if self._reader is None else self._reader.fileno()
+        """The descriptor that becomes readable when the journal changes, -1 while there is none to be had."""
+        if self._reader is None:
+            return -1
+        try:
+            return self._reader.fileno()
+        except OSError:
+            # inotify is used up; asked again at each turn, so that it is taken once there is some
+            return -1
 
     def close(self) -> None:
         """Lets the journal go; the next step opens it again where it was."""

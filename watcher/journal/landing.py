@@ -27,7 +27,9 @@ MAX_AGE = Usec(7 * 24 * 3600 * SECOND)
 """How far before its newest entry a journal is read again when the position is lost."""
 
 _STRIDES = (1, 1000, 30_000, SECOND, 60 * SECOND, 3600 * SECOND)
-"""How far to go past a place that can't be read: farther each time it doesn't help, then from the beginning."""
+"""How far at least to go past a place where reading fails again: farther each time, then from the beginning."""
+_FARTHEST = MAX_AGE
+"""How far past such a place a readable entry is looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,9 +144,21 @@ def land_from_head(reader: _Reader, order: Order, *, since: Usec, now: Usec, max
 
 
 def land_past(reader: _Reader, position: Position, order: Order, *, attempt: int) -> Landing | None:
-    """Past a place that can't be read, farther with each `attempt` (from 0). None: there is nothing farther on yet."""
-    reader.seek_realtime(position.at + _STRIDES[attempt % len(_STRIDES)])
-    if not reader._next():
+    """On the first entry past a place that can't be read, farther with each `attempt` (from 0). None: none is there.
+
+    Entries can't be stepped over where stepping fails, so instants are tried: doubling to the first that can be read,
+    then halving back to what cannot, for no sound neighbour to be lost.
+    """
+    bad = _STRIDES[attempt % len(_STRIDES)] - 1
+    good = bad + 1
+    while not (found := _lands(reader, position.at + good)):
+        if found is None or good > _FARTHEST:
+            return None
+        bad, good = good, good * 2
+    while good - bad > 1:
+        middle = (good + bad) // 2
+        bad, good = (bad, middle) if _lands(reader, position.at + middle) else (middle, good)
+    if not _lands(reader, position.at + good):
         return None
     landed = reader._get_cursor()
     sequence, number = number_of(landed)
@@ -153,6 +167,15 @@ def land_past(reader: _Reader, position: Position, order: Order, *, attempt: int
     reader.seek_cursor(landed)
     gap = _gap(GapReason.UNREADABLE, position.at, realtime_of(landed), missing or None)
     return Landing(cursor=since_cursor(realtime_of(landed)), consumed=0, gap=gap, saw_entry=True)
+
+
+def _lands(reader: _Reader, at: int) -> bool | None:
+    """Whether an entry at this instant or later can be read; None: there is none."""
+    reader.seek_realtime(at)
+    try:
+        return True if reader._next() else None
+    except OSError:
+        return False
 
 
 def count_instant(reader: _Reader, cursor: str, *, most: int | None = None) -> int:

@@ -48,9 +48,21 @@ def open_journal(source: Source, make: MakeReader = _Reader) -> _Reader:
         # before anything else: it sets the inotify watches and drops files deleted since the open
         reader.wait(0)
     except OSError as error:
+        if error.errno == errno.EMFILE and _has_descriptor_left():
+            # only inotify is used up (fs.inotify.max_user_instances): entries of known files show without being told
+            return reader
         reader.close()
         raise trouble_with(source, error) from error
     return reader
+
+
+def _has_descriptor_left() -> bool:
+    """Tells the two apart that inotify_init(2) calls EMFILE: no instance left for this user, or no descriptor."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 def trouble_with(source: Source, error: OSError) -> JournalError:

@@ -5,6 +5,7 @@ Knows the raw reader; must not know pipes or batches.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Callable, Collection
@@ -17,6 +18,7 @@ from watcher.core.coverage import Gap, GapReason
 from watcher.journal.position import Spot, number_of, realtime_of
 
 _ACTIONS = {"kill": signal.SIGKILL, "bus": signal.SIGBUS, "stop": signal.SIGSTOP}
+_BROKEN = "broken"
 
 Announce = Callable[[Spot | None], None]
 """Takes the spot that is about to be read; None: nothing is being read."""
@@ -75,14 +77,17 @@ class ProbingReader(_Reader):
 
 
 def failing(point: str, base: type[_Reader]) -> type[_Reader]:
-    """A reader class that dies or hangs, for tests of what follows: `point` is `entry:PART OF A CURSOR:ACTION`.
+    """A reader class that dies, hangs or fails, for tests of what follows: `point` is `entry:PART OF A CURSOR:ACTION`.
 
-    It does so when a field of such an entry is asked for, as a poisoned entry does. Actions: kill, bus, stop.
+    It dies or hangs (kill, bus, stop) when a field of such an entry is asked for, as a poisoned entry does; it fails
+    (broken) at the step to the entry, again and again, as the library does where a file is damaged.
     Raises ValueError: no such point.
     """
     place, part, action = point.split(":")
-    if place != "entry" or action not in _ACTIONS:
+    if place != "entry" or action not in (*_ACTIONS, _BROKEN):
         raise ValueError(f"failpoint {point!r} is unknown to the journal reader")
+    if action == _BROKEN:
+        return _broken(part, base)
 
     class FailingReader(base):  # type: ignore[misc, valid-type]  # which base is known when it runs
         def _get(self, field: str, /) -> bytes:
@@ -91,3 +96,14 @@ def failing(point: str, base: type[_Reader]) -> type[_Reader]:
             return bytes(super()._get(field))
 
     return FailingReader
+
+
+def _broken(part: str, base: type[_Reader]) -> type[_Reader]:
+    class BrokenReader(base):  # type: ignore[misc, valid-type]  # which base is known when it runs
+        def _next(self, skip: int = 1, /) -> bool:
+            found = bool(super()._next(skip))
+            if found and part in self._get_cursor():
+                raise OSError(errno.EBADMSG, os.strerror(errno.EBADMSG))
+            return found
+
+    return BrokenReader
