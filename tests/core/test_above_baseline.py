@@ -78,6 +78,18 @@ def test_two_minutes_are_too_few() -> None:
     assert standing(count).ratio < 1
 
 
+def test_how_near_it_came_can_be_checked_by_hand() -> None:
+    """As a share of the failures that would have been enough, as for any other limit, and when it came nearest."""
+    two = after(open_window(), baseline_read(baseline(error_minutes=20)), *every_minute(2))
+    assert 2 / 3 == standing(two.trial.counts[0]).ratio
+    spread = [batch(match(f"{minute}m"), at=f"{minute}m") for minute in (1, 5, 9, 50)]
+    (count,) = after(open_window(), baseline_read(baseline(error_minutes=500)), *spread).trial.counts
+    nearest = standing(count)
+    assert (3, 7, 3 / 7) == (nearest.count, nearest.limit, nearest.ratio)
+    assert "3 of 10 minutes had a match of severity error or worse, 500 of 20160 before" == nearest.detail
+    assert 4 == standing(count, instant("50m")).count
+
+
 def test_as_many_as_before_pass() -> None:
     """A job that had errors in half of its minutes may go on having them."""
     events = [

@@ -47,7 +47,7 @@ class BaselineCount:
 
     `before` is None while the baseline is being read, and where it says too little (`lacking` says why). `thinned` is
     what bursts are counted at. `minute` is the last failed one, counted from 0. `ratio` is how near the evidence is to
-    what is needed, now and (`peak`) at most.
+    what is needed, now and (`peak`) at most, which was with `peak_failed` of `peak_seen`.
     """
 
     threshold: AboveBaseline
@@ -60,6 +60,8 @@ class BaselineCount:
     minute: int = -1
     ratio: float = 0.0
     peak: float = 0.0
+    peak_failed: int = 0
+    peak_seen: int = 0
     pending: tuple[Trialled, ...] = ()
 
 
@@ -104,13 +106,14 @@ def crossed(count: BaselineCount) -> Reason | None:
 
 def standing(count: BaselineCount, at: Usec | None) -> Standing:
     """How many have failed, and how many of as many would be enough, now or (`at` is None) when it came nearest."""
-    limit = _least(count.threshold, count.before, count.seen, count.thinned) if count.before is not None else 0
+    since = Share(count.failed, count.seen) if at is not None else Share(count.peak_failed, count.peak_seen)
+    limit = 0 if count.before is None else _least(count.threshold, count.before, since.seen, count.thinned)
     return Standing(
         label=count.threshold.label,
-        count=count.failed,
+        count=since.failed,
         limit=limit,
-        ratio=count.peak if at is None else count.ratio,
-        detail=_arithmetic(count),
+        ratio=since.failed / limit if limit else 0.0,
+        detail=_arithmetic(count, since),
     )
 
 
@@ -168,7 +171,9 @@ def _minute(trialled: Trialled, settles_at: Usec) -> int:
 
 def _weighed(count: BaselineCount) -> BaselineCount:
     ratio = _ratio(count.threshold, count.before, Share(count.failed, count.seen), count.thinned)
-    return replace(count, ratio=ratio, peak=max(count.peak, ratio))
+    if ratio < count.peak:
+        return replace(count, ratio=ratio)
+    return replace(count, ratio=ratio, peak=ratio, peak_failed=count.failed, peak_seen=count.seen)
 
 
 def _ratio(threshold: AboveBaseline, before: Share | None, since: Share, thinned: float) -> float:
@@ -196,12 +201,16 @@ def _least(threshold: AboveBaseline, before: Share, seen: int, thinned: float) -
     return low
 
 
-def _arithmetic(count: BaselineCount) -> str:
+def _arithmetic(count: BaselineCount, since: Share) -> str:
     if count.lacking:
         return f"not applicable: {count.lacking}"
     if count.before is None:
         return "the baseline is being read"
     before = count.before
-    what = "runs failed" if count.unit is Unit.RUN else f"minutes had a {count.threshold.severity} match"
+    what = (
+        "runs failed"
+        if count.unit is Unit.RUN
+        else f"minutes had a match of severity {count.threshold.severity} or worse"
+    )
     thinned = "" if count.thinned <= 1 else f"; they came in bursts, so {count.thinned:.1f} count as one"
-    return f"{count.failed} of {count.seen} {what}, {before.failed} of {before.seen} before{thinned}"
+    return f"{since.failed} of {since.seen} {what}, {before.failed} of {before.seen} before{thinned}"
