@@ -132,3 +132,21 @@ def test_no_line_ends_its_block(lines: list[str]) -> None:
     assert first == f"{last}text"
     assert len(last) >= 3
     assert not any(last in line for line in body)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("::error::x", "\\x3a:error::x"),
+        ("  ::set-output name=a::b", "  \\x3a:set-output name=a::b"),
+        ("at 10 ##[error]x", "at 10 #\\x23[error]x"),
+        ("##vso[task.setvariable variable=a]b", "#\\x23vso[task.setvariable variable=a]b"),
+        ("####[x] ##a##b[x]", "###\\x23[x] ##a#\\x23b[x]"),
+        ("## Title [x]", "## Title [x]"),
+        ("std::vector", "std::vector"),
+    ],
+)
+def test_nothing_is_a_command_to_a_ci_system(text: str, expected: str) -> None:
+    """What shows a release in a job's output can't be made to set the job's variables or hide its errors."""
+    assert expected == shown(text, limit=100)
+    assert "::error" not in shown_lines("fine\n::error::x", limit=100, lines=5)[1]

@@ -238,7 +238,10 @@ async def serving(app: web.Application, listener: socket.socket, limits: Limits)
 
 @web.middleware
 async def _timed(request: web.Request, handler: Any) -> web.StreamResponse:
-    await request.read()
+    try:
+        await request.read()
+    except ConnectionResetError as error:  # the client left in the middle: as garbled as any half of a request
+        raise web.HTTPBadRequest(text="the request ended too early") from error
     gate = gate_of(request)
     if gate is not None:
         gate.received()

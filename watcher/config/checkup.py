@@ -9,6 +9,9 @@ from watcher.config.document import read_document
 from watcher.config.load import examine
 from watcher.config.packs import read_pack
 from watcher.config.problem import Problem, Weight, has_errors, in_order
+from watcher.core.text import shown
+
+_LONGEST_NAME = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +29,14 @@ class Checkup:
         return not has_errors(self.problems)
 
     def __str__(self) -> str:
+        name = shown(self.file, limit=_LONGEST_NAME)
         if not self.is_usable:
             errors = sum(problem.weight is Weight.ERROR for problem in self.problems)
-            return f"{self.file}: {_plural(errors, 'error')}"
+            return f"{name}: {_plural(errors, 'error')}"
         parts = ["ok", *([] if self.jobs is None else [_plural(self.jobs, "job")]), _plural(self.rules, "rule")]
         if self.problems:
             parts.append(_plural(len(self.problems), "warning"))
-        return f"{self.file}: {', '.join(parts)}"
+        return f"{name}: {', '.join(parts)}"
 
     def to_json(self) -> dict[str, object]:
         """The same as an object of plain values."""

@@ -17,14 +17,14 @@ _PLAIN_KEY = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """A place in a file. Line and column count from 1, columns in characters."""
+    """A place in a file. Line and column count from 1, columns in characters. As text it is one printable line."""
 
     file: str
     line: int = 1
     column: int = 1
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{_plain(self.file)}:{self.line}:{self.column}"
 
 
 class Weight(StrEnum):
@@ -112,7 +112,11 @@ def render_path(path: Iterable[str | int]) -> str:
 def quoted(text: str) -> str:
     """Somebody's text inside a message: in quotes, short, and without anything that a terminal would obey."""
     shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-    return '"' + "".join(char if char.isprintable() else _escaped(char) for char in shown) + '"'
+    return f'"{_plain(shown)}"'
+
+
+def _plain(text: str) -> str:
+    return text if text.isprintable() else "".join(char if char.isprintable() else _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:

@@ -1,7 +1,8 @@
 """Hostile text made safe to show: log lines, command output and people's words, for a terminal and for Markdown.
 
 Knows no record and no layout. What comes out of `shown` holds printable characters only, so it can neither move a
-cursor nor hide, reorder or fake a line; the Markdown forms keep it from becoming markup as well.
+cursor nor hide, reorder or fake a line, and is no command to a CI system that reads the output of its jobs; the
+Markdown forms keep it from becoming markup as well.
 """
 
 from __future__ import annotations
@@ -22,16 +23,17 @@ _BYTE, _PLANE = 0xFF, 0xFFFF
 def shown(text: str, *, limit: int) -> str:
     r"""`text` in at most `limit` printable characters; what was cut off ends in `…`, and no escape is cut in two.
 
-    Everything that does not print is written as `\n`, `\x1b`, `\u202e` or `\U000e0041`. A backslash stays one, so this
-    is for eyes: it can't be turned back.
+    Everything that does not print is written as `\n`, `\x1b`, `\u202e` or `\U000e0041`, and so is one character of what
+    a CI system would obey. A backslash stays one, so this is for eyes: it can't be turned back.
     """
     head = text[: limit + 1]  # an escape is never shorter than its character
-    if len(head) <= limit and head.isascii() and head.isprintable():
+    marks = _commands(head) if "::" in head or "##" in head else ()
+    if len(head) <= limit and head.isascii() and head.isprintable() and not marks:
         return head
     pieces: list[str] = []
     room = limit
     for place, char in enumerate(head):
-        piece = _escaped(char)
+        piece = f"\\x{ord(char):02x}" if place in marks else _escaped(char)
         room -= len(piece)
         if room < 0 or (room == 0 and place + 1 < len(head)):
             return _shorten(pieces, limit)
@@ -91,6 +93,27 @@ def table(rows: Iterable[Sequence[str]], *, header: Sequence[str] = ()) -> str:
     lines = [_row(row, widths) for row in (head, *body)]
     rule = "|".join(["", *("-" * (width + 2) for width in widths), "-" * max(len(head[-1]) + 2, 3), ""])
     return "\n".join([lines[0], rule, *lines[1:]])
+
+
+def _commands(text: str) -> frozenset[int]:
+    """The characters without which no CI system finds a command: `::name …::` as a line, `##name[…]` anywhere in it.
+
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions; the latter is that of Azure
+    (`##vso[`), TeamCity and older runners of GitHub.
+    """
+    marks = set()
+    begin = len(text) - len(text.lstrip())
+    if text.startswith("::", begin):
+        marks.add(begin)
+    place = text.find("##")
+    while place >= 0:
+        end = place + 2
+        while end < len(text) and text[end].isalpha():
+            end += 1
+        if text[end : end + 1] == "[":
+            marks.add(place + 1)
+        place = text.find("##", max(place + 1, end - 1))
+    return frozenset(marks)
 
 
 def _escaped(char: str) -> str:
