@@ -151,6 +151,20 @@ def test_units_without_end_are_bounded() -> None:
     assert [] == again.dump()
 
 
+def test_runs_that_came_and_went_do_not_crowd_out_a_service(tmp_path: Path) -> None:
+    """Each command of `watcher job exec` is a run of its own; the service's errors stay those of its invocation."""
+    told: Fields = {JOB_FIELD: "import", "_UID": 0, "SYSLOG_IDENTIFIER": "import", "PRIORITY": 6}
+    runs: list[Fields] = [
+        {**told, "MESSAGE": "a run", "MESSAGE_ID": what, RUN_FIELD: f"run-{number}"}
+        for number in range(2 * MOST_KEPT)
+        for what in (RUN_BEGAN, RUN_SUCCEEDED)
+    ]
+    entries = [*service_starts(1), *runs, line("error", 1)]
+    tally = scanned(tmp_path, entries, job(UNIT, identifiers=("import",)))
+    (error,) = [one for one in tally.found if isinstance(one, Match)]
+    assert (invocation(1), tally.found[0].at) == (error.invocation, error.began)
+
+
 def test_reading_that_begins_in_the_middle_of_a_run_knows_no_begin() -> None:
     """A oneshot that is finished did not begin then."""
     ends = Invocations().take(Record(what=STARTED, unit="u", invocation="i", at=Usec(5), text="Finished u."))

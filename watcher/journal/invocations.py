@@ -29,7 +29,7 @@ _GOES_ON: Final = frozenset({EXITED, FAILED, DEACTIVATED, STOPPING})
 """What PID 1 says only of an invocation that it has begun before."""
 
 MOST_KEPT: Final = 256
-"""Units remembered; those that spoke last."""
+"""Units remembered: those with a run that goes on before those without, and of each those that spoke last."""
 
 _STARTED: Final = "Started "
 _FINISHED: Final = "Finished "
@@ -124,7 +124,9 @@ class Invocations:
         known = replace(known, began=record.at if begins else known.began, at=record.at)
         known, ended = _after(known, record)
         if len(self._known) >= MOST_KEPT:
-            del self._known[next(iter(self._known))]
+            # a service must not be forgotten, and its errors taken for old, for all the instances that came and went
+            over = (unit for unit, one in self._known.items() if one.ended)
+            del self._known[next(over, next(iter(self._known)))]
         self._known[record.unit] = known
         changes: list[Change] = [Began(record.at)] if begins else []
         if before is not None and before.invocation != record.invocation and record.what in _GOES_ON:
