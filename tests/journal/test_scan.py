@@ -424,6 +424,20 @@ def test_a_traceback_counts_once(tmp_path: Path) -> None:
     assert [14] == [one.entries for one in tally.tallies]
 
 
+def test_a_line_over_the_limit_of_journald_counts_once(tmp_path: Path) -> None:
+    """However many of its pieces match; a worse rule counts by itself, and so do other streams and the next line."""
+    cut = {"_LINE_BREAK": "line-max"}
+    entries = [
+        line("fine", **cut), line("error", **cut), line("error", _PID="701"), line("error", **cut), line("x", **cut),
+        line("error at the end of the line"), line("error of the next one"), line("error", **cut), line("fatal error"),
+    ]  # fmt: skip
+    fatal = Rule(name=RuleName("fatal"), severity=Severity.CRITICAL, match="^fatal")
+    tally = scanned(tmp_path, [job("import", "import", rules=[ERROR, fatal])], entries)
+    expected = [(1, ("error",)), (2, ("error",)), (6, ("error",)), (7, ("error",)), (8, ("error", "fatal"))]
+    assert expected == [(place, tuple(sorted(names))) for place, names in fired(tally)]
+    assert [9] == [one.entries for one in tally.tallies]
+
+
 # ---------------------------------------------------------------------------------------------- how it may be cut up
 
 
@@ -436,6 +450,7 @@ def mixed_entries(seed: int) -> list[dict[str, Any]]:
         lambda: line("Traceback (most recent call last):"),
         lambda: line("  error"),
         lambda: line("ValueError: error"),
+        lambda: line("error", _LINE_BREAK="line-max"),
         lambda: line("The above exception was the direct cause of the following exception:"),
         lambda: line("error", "b@1.service", _PID=dice.choice(["1", "2"])),
         lambda: line("Traceback (most recent call last):", "b@1.service"),

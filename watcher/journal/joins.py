@@ -1,4 +1,4 @@
-"""Joins: the lines that belong to an error already counted, such as a traceback, and so can't count again.
+"""Joins: what belongs to an error already counted, a traceback's lines or a long line's pieces, and can't count again.
 
 Pure data and logic over (stream, text, instant); must not know readers or how rules are found.
 """
@@ -38,7 +38,10 @@ class Stream(NamedTuple):
 
 
 class Reach(NamedTuple):
-    """How far a rule joins: up to the entry that `until` matches, or as long as `continues` matches; one is set."""
+    """How far a rule joins: up to the entry that `until` matches, or as long as `continues` matches.
+
+    Neither: the pieces of one line.
+    """
 
     until: str | None = None
     continues: str | None = None
@@ -51,7 +54,10 @@ def reach_of(rule: Rule) -> Reach | None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join:
-    """What has been joined to the match of `rule` at `at`. `ended`: its `until` was seen; it may still go on."""
+    """What has been joined to the match of `rule` at `at`. `ended`: its `until` was seen; it may still go on.
+
+    `line`: joins the further pieces of one line that journald cut at its LineMax=, whatever the rule.
+    """
 
     rule: RuleName
     reach: Reach
@@ -59,6 +65,7 @@ class Join:
     lines: int = 0
     size: int = 0
     ended: bool = False
+    line: bool = False
 
 
 class Joins:
@@ -103,11 +110,18 @@ class Joins:
         join = self._open.get(stream)
         return None if join is None else join.rule
 
-    def takes(self, stream: Stream, text: bytes, at: Usec) -> bool:
-        """Whether this entry, the next one of its stream, is joined; if not, the stream's join is over."""
+    def takes(self, stream: Stream, text: bytes, at: Usec, *, broken: bool = False) -> bool:
+        """Whether this entry, the next one of its stream, is joined; if not, the stream's join is over.
+
+        `broken`: its line goes on in the stream's next entry.
+        """
         join = self._open.get(stream)
         if join is None:
             return False
+        if join.line:
+            if not broken:
+                self._close(stream)
+            return True
         grown = replace(join, lines=join.lines + 1, size=join.size + len(text))
         if not _fits(grown, at) or not self._belongs(join, text):
             self._close(stream)
@@ -140,8 +154,10 @@ class Joins:
             self._close(stream)
         for item in dumped if isinstance(dumped, list) else []:
             loaded = _loaded(item)
-            known = None if loaded is None else reach(loaded[0].job, loaded[1].rule)
-            if loaded is not None and known is not None:
+            if loaded is None:
+                continue
+            known = Reach() if loaded[1].line else reach(loaded[0].job, loaded[1].rule)
+            if known is not None:
                 stream, join = loaded[0], replace(loaded[1], reach=known)
                 self.open(stream, join, b"")
                 self._open[stream] = join
@@ -164,7 +180,7 @@ def _goes_on(text: bytes) -> bool:
 
 def _dumped(stream: Stream, join: Join) -> dict[str, Any]:
     fields = {name: value and value.decode("latin-1") for name, value in zip(_SENDER, stream[1:], strict=True)}
-    joined = {name: getattr(join, name) for name in ("rule", "at", "lines", "size", "ended")}
+    joined = {name: getattr(join, name) for name in ("rule", "at", "lines", "size", "ended", "line")}
     return {"job": stream.job, **fields, **joined}
 
 
@@ -184,6 +200,7 @@ def _loaded(item: object) -> tuple[Stream, Join] | None:
         lines=item["lines"],
         size=item["size"],
         ended=item.get("ended") is True,
+        line=item.get("line") is True,
     )
     return Stream(JobName(item["job"]), *sender), join
 

@@ -19,7 +19,7 @@ from watcher.journal.counting import CountedJob, Tally
 from watcher.journal.elsewhere import UNKNOWN, Elsewhere
 from watcher.journal.entry import Entry, JournalReader
 from watcher.journal.invocations import BeginLost, Invocations, Record
-from watcher.journal.joins import Join, Joins, Stream, reach_of
+from watcher.journal.joins import Join, Joins, Reach, Stream, reach_of
 from watcher.journal.matcher import CORE_DUMPED, KERNEL_MISSED, LONGEST_TEXT, SUPPRESSED, Matcher, number_of
 from watcher.journal.patterns import PatternError, readable
 from watcher.journal.places import Place, Places
@@ -33,6 +33,8 @@ __all__ = ["JournalReader", "PatternError", "Scanner", "Tally"]
 _log = logging.getLogger(__name__)
 
 _BAD: Final = frozenset({b"0", b"1", b"2", b"3"})
+_CUT: Final = b"line-max"
+"""What journald puts into _LINE_BREAK of each piece of a line over its LineMax= but the last."""
 _LATE: Final = Usec(30 * SECOND)
 """How long before its report a message may have been dropped: journald's rate limit interval as it is shipped."""
 
@@ -41,7 +43,8 @@ class _Judged(NamedTuple):
     """All that an entry says, found out before any of it takes effect: what asks the reader or a pattern can fail.
 
     `run` is the unit and the invocation that it is about, and `runners` are the jobs whose unit that is; `dump` is a
-    core dump, which names no invocation. `records` are what it says of a run, with the jobs whose run it is.
+    core dump, which names no invocation. `records` are what it says of a run, with the jobs whose run it is. `broken`:
+    its line goes on in the next entry of its stream.
     """
 
     verdicts: tuple[tuple[CountedJob, tuple[Rule, ...]], ...] = ()
@@ -54,6 +57,7 @@ class _Judged(NamedTuple):
     stream: tuple[bytes | None, bytes | None, bytes | None] | None = None
     gaps: tuple[Gap, ...] = ()
     severe: bool = False
+    broken: bool = False
 
 
 class Scanner:
@@ -203,6 +207,7 @@ class Scanner:
         verdicts = tuple((job, job.matcher.hits(message, entry.field, own_unit=job in place.jobs)) for job in owners)
         fired = [rule for _, rules in verdicts for rule in rules]
         joining = entry.unit in self._joins.units or any(reach_of(rule) is not None for rule in fired)
+        broken = (joining or bool(fired)) and entry.field("_LINE_BREAK") == _CUT
         kinds = any(job.kinds for job in owners)
         severe = kinds and _is_bad(entry.field("PRIORITY"))
         records = self._records(entry, owners, at)
@@ -216,9 +221,10 @@ class Scanner:
             runners=self._places.of(run[0].encode("latin-1")) if told else (),
             dump=told and entry.field("MESSAGE_ID") == CORE_DUMPED,
             records=records,
-            stream=entry.stream() if joining else None,
+            stream=entry.stream() if joining or broken else None,
             gaps=gaps,
             severe=severe,
+            broken=broken,
         )
 
     def _records(
@@ -261,7 +267,9 @@ class Scanner:
                 self._keep_carry()
                 stream = Stream(job.name, *judged.stream)
                 was_ended, joining = self._joins.is_ended(stream), self._joins.rule(stream)
-                if self._joins.takes(stream, judged.text, at) and not job.is_worse(fired, joining):
+                if self._joins.takes(stream, judged.text, at, broken=judged.broken) and not job.is_worse(
+                    fired, joining
+                ):
                     if job.kinds and not was_ended and self._joins.is_ended(stream):
                         self._note_kind(job, judged, at, matched=True)
                     continue
@@ -300,8 +308,10 @@ class Scanner:
             ),
         )
         joining = next(((rule.name, reach) for rule in rules if (reach := reach_of(rule)) is not None), None)
+        if joining is None and judged.broken:
+            joining = next(rule.name for rule in rules if rule.severity is worst), Reach()
         if joining is not None and judged.stream is not None:
-            join = Join(rule=joining[0], reach=joining[1], at=at)
+            join = Join(rule=joining[0], reach=joining[1], at=at, line=joining[1] == Reach())
             self._joins.open(Stream(job.name, *judged.stream), join, judged.text)
 
     def _note_error(self, job: CountedJob, rules: tuple[Rule, ...], judged: _Judged, at: Usec) -> None:
