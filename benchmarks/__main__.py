@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import baseline, daemon, reading
+from benchmarks import backtest, baseline, daemon, reading
 
 reading.main()
 baseline.main()
+backtest.main()
 daemon.main()

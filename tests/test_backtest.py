@@ -20,7 +20,7 @@ from watcher.core.piece import Piece
 from watcher.core.policy import JobPolicy, NewErrors
 from watcher.core.release import Verdict
 from watcher.core.verdict import say
-from watcher.journal.pieces import read_piece, read_pieces
+from watcher.journal.pieces import read_pieces
 from watcher.journal.source import Source
 
 
@@ -128,7 +128,7 @@ def test_two_processes_read_what_one_reads(tmp_path: Path) -> None:
     config, _ = configured(tmp_path, tmp_path / "journal")
     (job,) = load_settings(config).jobs
     since, until = T0, Usec(T0 + 72 * HOUR)
-    whole = read_piece(source, job, since=since, until=until, begin=since)
+    whole = read_pieces(source, job, since=since, until=until, processes=1)
     parts = read_pieces(source, job, since=since, until=until)
     assert (whole.entries, whole.found, whole.gaps) == (parts.entries, parts.found, parts.gaps)
     assert sum(tally.entries for tally in whole.tallies) == sum(tally.entries for tally in parts.tallies)

@@ -4,11 +4,13 @@ import random
 from pathlib import Path
 
 import pytest
+from systemd._reader import _Reader
 
 from tests.journal.written import JOB, STEP, T0, Line, counted, lines, renumber, write
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND, Usec
 from watcher.journal import follow
+from watcher.journal.batch import CAREFUL_ENTRIES
 from watcher.journal.extent import read_extent
 from watcher.journal.opening import JournalError
 from watcher.journal.reading import Reading, joined
@@ -130,3 +132,35 @@ def test_fast_reading_equals_careful_reading(tmp_path: Path, seed: int, monkeypa
     careful = read(tmp_path)
     assert careful == fast == short
     assert counted(tmp_path, "-u", "import") == jobs_entries(fast)
+
+
+class Stepping(_Reader):
+    """Counts its steps."""
+
+    steps = 0
+
+    def _next(self, skip: int = 1, /) -> bool:
+        Stepping.steps += 1
+        return super()._next(skip)
+
+
+@pytest.mark.parametrize("count", [400, 4500, 9000])
+def test_hardly_an_entry_is_read_twice(tmp_path: Path, count: int) -> None:
+    """The end of a range in the middle of a journal costs a few steps, not another batch."""
+    write(tmp_path, "system", lines(12_000, errors=0))
+    Stepping.steps = 0
+    source, until = Source(directory=str(tmp_path)), Usec(T0 + count * STEP)
+    readings = list(read_extent(source, [JOB], since=T0, until=until, make=Stepping))
+    assert count == sum(reading.entries for reading in readings)
+    assert count + CAREFUL_ENTRIES + 50 > Stepping.steps
+
+
+@pytest.mark.parametrize("stop", [0, 1, 60, 500, 4096, 5000])
+def test_a_stop_on_the_way(tmp_path: Path, stop: int) -> None:
+    """A reading ends right there, and the next one goes on with the entry at that instant."""
+    write(tmp_path, "system", lines(6000))
+    source, at = Source(directory=str(tmp_path)), Usec(T0 + stop * STEP)
+    readings = list(read_extent(source, [JOB], since=T0, until=Usec(T0 + 5500 * STEP), stop=at))
+    before = [one for one in readings if one.last_entry_at is not None and one.last_entry_at < at]
+    assert (stop, 5500) == (sum(one.entries for one in before), sum(one.entries for one in readings))
+    assert 550 == sum(len(one.found) for one in readings)

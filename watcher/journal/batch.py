@@ -13,7 +13,7 @@ from systemd._reader import _Reader
 
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MILLISECOND, Usec
-from watcher.journal.landing import count_instant
+from watcher.journal.landing import count_instant, stand_again
 from watcher.journal.position import instant_of, number_of, realtime_of
 from watcher.journal.probe import ProbingReader
 from watcher.journal.scan import Scanner
@@ -71,7 +71,7 @@ class BatchReader:
     def __init__(self, scanner: Scanner, *, clock: Callable[[], int] | None, until: Usec | None) -> None:
         self._scanner = scanner
         self._clock = clock
-        self._until = until
+        self.until = until
         self._holes: dict[tuple[str, int], int] = {}
         self._half_written = ""
 
@@ -92,9 +92,10 @@ class BatchReader:
     def _read_fast(self, reader: _Reader, order: Order, stretch: Stretch) -> None:
         try:
             while stretch.entries < stretch.limit:
-                got = self._scanner.scan(reader, entries=CHUNK, matches=MATCHES)
+                chunk = min(CHUNK, stretch.limit - stretch.entries)
+                got = self._scanner.scan(reader, entries=chunk, matches=MATCHES)
                 stretch.entries += got
-                if got < CHUNK:
+                if got < chunk:
                     break
                 if stretch.entries < stretch.limit:
                     reader.process()
@@ -107,7 +108,7 @@ class BatchReader:
 
     def _check_whole(self, reader: _Reader, order: Order, stretch: Stretch) -> None:
         cursor = reader._get_cursor()
-        late = self._until is not None and realtime_of(cursor) >= self._until
+        late = self.until is not None and realtime_of(cursor) >= self.until
         ends = dict([number_of(cursor)])
         is_whole = order.follows_whole(ends, entries=stretch.entries)
         if not is_whole and not late and len(order.lasts) > 1:
@@ -149,7 +150,7 @@ class BatchReader:
     def _judge(self, reader: _Reader, order: Order, stretch: Stretch, cursor: str, now: Usec | None) -> None:
         """Takes the entry's number, or refuses the stretch: it must be read again without this entry, or whole."""
         at = realtime_of(cursor)
-        if self._until is not None and at >= self._until:
+        if self.until is not None and at >= self.until:
             stretch.finished = stretch.entries == 0
             stretch.refuse(keep=stretch.entries)
         elif now is not None and at > now - HALF_WRITTEN and self._is_half_written(reader, cursor):
@@ -191,8 +192,7 @@ def _ends(reader: _Reader, cursor: str, *, most: int) -> dict[str, int]:
             break
         sequence, number = number_of(reader._get_cursor())
         ends.setdefault(sequence, number)
-    reader.seek_cursor(cursor)
-    reader._next()
+    stand_again(reader, cursor)
     return ends
 
 

@@ -12,6 +12,7 @@ from systemd._reader import _Reader
 from watcher.core.coverage import Gap
 from watcher.core.duration import SECOND, Usec
 from watcher.core.rule import WatchedJob
+from watcher.journal.ahead import Ahead
 from watcher.journal.batch import CAREFUL_ENTRIES, FAST_ENTRIES, BatchReader, Stretch
 from watcher.journal.clocks import step_between
 from watcher.journal.elsewhere import UNKNOWN, Elsewhere
@@ -68,6 +69,7 @@ class Follower:
         self._make = make
         self._scanner = Scanner(jobs, heartbeat=heartbeat, elsewhere=elsewhere)
         self._batches = BatchReader(self._scanner, clock=clock, until=until)
+        self._ahead = Ahead()
         self._reader: _Reader | None = None
         self._placed = False
         self._lost = False
@@ -119,6 +121,11 @@ class Follower:
         self.close()
         self._make = make
 
+    def go_on(self, until: Usec) -> None:
+        """It ends farther on."""
+        self._until, self.finished, self._placed = until, False, False
+        self._batches.until = until
+
     def step(self) -> Reading:
         """Reads on to the end of a batch.
 
@@ -162,6 +169,8 @@ class Follower:
                     self._position, self._moved = Position(cursor=since_cursor(Usec(self._clock()))), True
                 raise
         if not self._placed:
+            if self._until is not None and not isinstance(self._reader, ProbingReader):
+                self._ahead.find(self._reader, self._until)
             self._place(self._reader)
         return self._reader
 
@@ -209,8 +218,8 @@ class Follower:
     def _batch(self, reader: _Reader) -> Reading:
         assert self._position is not None  # noqa: S101 - the reader was placed
         position = self._position
-        careful = not self._is_fast(reader)
-        limit = CAREFUL_ENTRIES if careful else FAST_ENTRIES
+        most = self._ahead.most(self._order, at_once=FAST_ENTRIES) if self._is_fast(reader) else 0
+        careful, limit = most == 0, most or CAREFUL_ENTRIES
         if isinstance(reader, ProbingReader):
             limit = PROBED_ENTRIES
         while True:

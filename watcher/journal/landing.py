@@ -183,9 +183,18 @@ def count_instant(reader: _Reader, cursor: str, *, most: int | None = None) -> i
     same, count = instant_of(cursor), 1
     while (most is None or count < most) and reader._previous() and instant_of(reader._get_cursor()) == same:
         count += 1
-    reader.seek_cursor(cursor)
-    reader._next()
+    stand_again(reader, cursor)
     return count
+
+
+def stand_again(reader: _Reader, cursor: str) -> None:
+    """Where the reader stood. A seek may land on an entry of the same instant in another file, which comes before."""
+    reader.seek_cursor(cursor)
+    same = instant_of(cursor)
+    while reader._next():
+        landed = reader._get_cursor()
+        if landed == cursor or instant_of(landed) != same:
+            return
 
 
 def _gap(reason: GapReason, one: Usec, other: Usec, entries: int | None) -> Gap:
