@@ -108,6 +108,25 @@ def test_a_crash_loop_counts_each_turn_once(tmp_path: Path) -> None:
     assert ["no success seen: 3 runs ended, 3 of them failed"] == [say(one) for one in told.release.reasons]
 
 
+@pytest.mark.parametrize(
+    ("lines", "verdict", "reason"),
+    [
+        (9_999, "passed", f"{OVER} (0 matches and 1 run seen)"),
+        (10_000, "inconclusive", "coverage has a hole (suspect)"),
+        (10_001, "passed", f"{OVER} (0 matches and 1 run seen)"),
+    ],
+)
+def test_a_run_that_ends_at_the_rate_limit_lets_nothing_pass(
+    tmp_path: Path, lines: int, verdict: str, reason: str
+) -> None:
+    """Journald stored as much as it ever does, and told nothing: what the run said last may be lost."""
+    begin, *end = succeeds(1)
+    story: Story = [("1m", [begin, *([line("fine", 1)] * lines), *end])]
+    found, (said,) = judged(tmp_path, story, ONE_ERROR)
+    assert verdict == found
+    assert reason in said
+
+
 DEPLOY: Story = [
     ("-5m", service_starts(1)),
     ("10s", [line("boom at shutdown", 1), record(STOPPING, 1), *breaks(1)]),

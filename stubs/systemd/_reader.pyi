@@ -1,11 +1,15 @@
 # The calls of systemd-python's raw reader that we use.
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 LOCAL_ONLY: int
 NOP: int
 APPEND: int
 INVALIDATE: int
+
+class Monotonic(NamedTuple):
+    timestamp: int
+    bootid: bytes
 
 class _Reader:
     closed: bool
@@ -26,6 +30,7 @@ class _Reader:
     def _get_all(self) -> dict[str, bytes | list[bytes]]: ...
     def _get_cursor(self) -> str: ...
     def _get_realtime(self) -> int: ...
+    def _get_monotonic(self) -> Monotonic: ...
     def seek_head(self) -> None: ...
     def add_match(self, match: bytes, /) -> None: ...
     def add_disjunction(self) -> None: ...

@@ -22,9 +22,10 @@ from watcher.journal.opening import JournalError, MakeReader, open_journal, trou
 from watcher.journal.position import Position, PositionError, since_cursor
 from watcher.journal.probe import ProbingReader
 from watcher.journal.reading import Reading
-from watcher.journal.scan import Scanner
+from watcher.journal.scan import Scanner, Tally
 from watcher.journal.sequence import Order
 from watcher.journal.source import Source
+from watcher.journal.suspects import Suspects
 
 ERRORS = 3
 STAMP_SLACK = SECOND
@@ -68,6 +69,7 @@ class Follower:
         self._until = until
         self._make = make
         self._scanner = Scanner(jobs, heartbeat=heartbeat, elsewhere=elsewhere)
+        self._suspects = Suspects(source, jobs)
         self._batches = BatchReader(self._scanner, clock=clock, until=until)
         self._ahead = Ahead()
         self._reader: _Reader | None = None
@@ -97,6 +99,7 @@ class Follower:
             self._lost = True
             return
         self._scanner.resume(dict(self._position.carry))
+        self._suspects.resume(dict(self._position.carry))
 
     # ------------------------------------------------------------------------------------------------- outside
 
@@ -264,7 +267,10 @@ class Follower:
             return None
         if self._position is None or stretch.cursor != self._position.cursor:
             return None
-        self._read_until = self._seen_until(stretch)
+        seen_until = self._seen_until(stretch)
+        if self._suspects.is_due(seen_until, at_end=self._clock is None):
+            return None
+        self._read_until = self._known_until(seen_until)
         return Reading(read_until=self._read_until, at_tail=True, visible=self.visible, heard=self._scanner.heard)
 
     def _reading(self, stretch: Stretch) -> Reading:
@@ -272,7 +278,8 @@ class Follower:
         if idle is not None and self._mapped <= MOST_MAPPED:
             return idle
         tally = self._scanner.drain()
-        gaps, self._gaps = (*self._gaps, *stretch.gaps, *tally.gaps), []
+        suspected = self._look_again(tally, stretch)
+        gaps, self._gaps = (*self._gaps, *stretch.gaps, *tally.gaps, *suspected), []
         moved = self._moved or self._position is None or stretch.cursor != self._position.cursor
         stepped = None if self._position is None else step_between(self._position.cursor, stretch.cursor)
         gaps += () if stepped is None else (stepped,)
@@ -281,14 +288,14 @@ class Follower:
             consumed=stretch.consumed,
             last=self._order.last,
             lasts=self._order.lasts,
-            carry=self._scanner.carry(),
+            carry={**self._scanner.carry(), **self._suspects.carry()},
         )
         self._moved, self._base = False, self._order.copy()
         self.visible = self.visible or stretch.entries > 0
         self._mapped += stretch.entries
         if self._clock is not None and stretch.at_tail and self._mapped > MOST_MAPPED:
             self.close()
-        self._read_until = self._seen_until(stretch)
+        self._read_until = self._known_until(self._seen_until(stretch))
         return Reading(
             read_until=self._read_until,
             last_entry_at=stretch.last_at if stretch.entries else None,
@@ -301,6 +308,18 @@ class Follower:
             visible=self.visible,
             heard=self._scanner.heard,
         )
+
+    def _look_again(self, tally: Tally, stretch: Stretch) -> tuple[Gap, ...]:
+        """What comes of the tally, or of those before it, that only a second look can tell."""
+        self._suspects.count(tally.tallies)
+        seen_until, at_end = self._seen_until(stretch), self._clock is None and not stretch.entries
+        if not self._suspects.is_due(seen_until, at_end=at_end):
+            return ()
+        self._moved = True  # or the same would be looked at again after a restart
+        return self._suspects.gaps(seen_until, at_end=at_end, trusts=not isinstance(self._reader, ProbingReader))
+
+    def _known_until(self, seen_until: Usec) -> Usec:
+        return max(self._read_until, self._suspects.known_until(seen_until))
 
     def _seen_until(self, stretch: Stretch) -> Usec:
         if self.finished and self._until is not None:

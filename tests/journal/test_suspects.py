@@ -1,0 +1,213 @@
+"""A unit that journald cut off and that ended before that was told: found in real journal files by the reader."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.parts.journals import BOOT, START, Fields, write_journal
+from watcher.core.coverage import Gap, GapReason
+from watcher.core.duration import SECOND, Usec
+from watcher.core.names import JobName
+from watcher.core.rule import WatchedJob
+from watcher.journal import batch, follow, suspects
+from watcher.journal.extent import read_extent
+from watcher.journal.follow import Follower
+from watcher.journal.matcher import SUPPRESSED
+from watcher.journal.probe import ProbingReader
+from watcher.journal.reading import Reading
+from watcher.journal.source import Source
+
+JOB = WatchedJob(name=JobName("import"), units=("import@*.service", "import.service"), identifiers=(), rules=())
+NAMED = WatchedJob(name=JobName("import"), units=("import",), identifiers=(), rules=())
+BEGIN = START + 100 * SECOND
+"""When the burst begins."""
+
+
+def at(seconds: float, **fields: str | int) -> Fields:
+    """An entry, counted from the begin of the burst; info of the job's unit unless told otherwise."""
+    after = 100 * SECOND + int(seconds * SECOND)
+    return {
+        "__REALTIME_TIMESTAMP": START + after,
+        "__MONOTONIC_TIMESTAMP": 1_000_000_000 + after,
+        "_BOOT_ID": BOOT,
+        "MESSAGE": "fine",
+        "_SYSTEMD_UNIT": "import.service",
+        "_UID": 7,
+        "_PID": 9,
+        "PRIORITY": 6,
+        **fields,
+    }
+
+
+def burst(count: int, *, begin: float = 0, lasts: float = 5, **fields: str | int) -> list[Fields]:
+    """So many entries, evenly."""
+    return [at(begin + lasts * place / count, **fields) for place in range(count)]
+
+
+def report(seconds: float, unit: str = "import.service") -> Fields:
+    """Journald tells what it dropped."""
+    return {
+        **at(seconds, _SYSTEMD_UNIT="systemd-journald.service", _UID=0, _TRANSPORT="driver", OBJECT_SYSTEMD_UNIT=unit),
+        "MESSAGE_ID": SUPPRESSED.decode(),
+        "N_DROPPED": 430,
+    }
+
+
+def around(*pieces: Iterable[Fields], until: int = 90) -> list[Fields]:
+    """The pieces in the order of their time; somebody else speaks each second, so that the journal goes on."""
+    others = (at(second, _SYSTEMD_UNIT="other.service") for second in range(-60, until))
+    return sorted(itertools.chain(others, *pieces), key=lambda entry: int(str(entry["__REALTIME_TIMESTAMP"])))
+
+
+def told(readings: Iterable[Reading]) -> list[Gap]:
+    """The gaps, in the order in which they were told."""
+    return [gap for reading in readings for gap in reading.gaps]
+
+
+def replayed(directory: Path, *entries: Fields, job: WatchedJob = JOB) -> list[Gap]:
+    source = Source(directory=str(write_journal(directory / "journal", entries)))
+    return told(read_extent(source, [job], since=Usec(START)))
+
+
+def suspect(begin: float = 0) -> Gap:
+    """From the first message of the interval to its end."""
+    since = Usec(BEGIN + int(begin * SECOND))
+    return Gap(reason=GapReason.SUSPECT, since=since, until=Usec(since + 30 * SECOND), job=JOB.name)
+
+
+@pytest.mark.parametrize("job", [JOB, NAMED], ids=["by glob", "by name"])
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [(9_999, []), (10_000, [suspect()]), (10_001, []), (12_500, [suspect()]), (20_000, [suspect()])],
+)
+def test_unit_that_ends_at_the_limit(tmp_path: Path, job: WatchedJob, count: int, expected: list[Gap]) -> None:
+    """Stored was just as much as journald stores at most, which it raises by quarters with its room: a gap."""
+    assert expected == replayed(tmp_path, *around(burst(count)), job=job)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "expected"),
+    [
+        pytest.param([burst(10_000, lasts=40)], [], id="spread over two intervals"),
+        pytest.param([burst(10_000, lasts=29.9)], [suspect()], id="spread over one interval"),
+        pytest.param([burst(5_000), burst(5_000, PRIORITY=3)], [], id="two pools that share the number"),
+        pytest.param([burst(5_000), burst(5_000, PRIORITY=5)], [suspect()], id="two priorities of one pool"),
+        pytest.param([burst(10_000, PRIORITY=3), burst(77)], [suspect()], id="one pool of two"),
+        pytest.param(
+            [burst(5_000), burst(5_000, _SYSTEMD_UNIT="import@1.service")], [], id="two units of the job share it"
+        ),
+        pytest.param([burst(10_000, _SYSTEMD_UNIT="import@1.service")], [suspect()], id="an instance"),
+        pytest.param([burst(10_000, _SYSTEMD_UNIT="other.service")], [], id="a unit of nobody"),
+        pytest.param([burst(10_000, PRIORITY="")], [suspect()], id="without a priority"),
+        pytest.param([burst(10_000), [report(31), at(31.1)]], ["dropped"], id="journald told"),
+        pytest.param(
+            [burst(10_000), [report(31, unit="other.service")]], [suspect()], id="journald told of another unit"
+        ),
+        pytest.param([burst(10_000), [{**report(31), "_TRANSPORT": "journal"}]], [suspect()], id="somebody else told"),
+        pytest.param([burst(10_000), burst(10_000, begin=50)], [suspect(), suspect(50)], id="twice"),
+        pytest.param([[at(-20)], burst(10_000)], [], id="in an interval that began before"),
+        pytest.param([[at(-20)], burst(9_999)], [suspect(-20)], id="with the one that began the interval"),
+        pytest.param([[at(-40), at(-20)], burst(10_000)], [suspect()], id="in the second interval after silence"),
+    ],
+)
+def test_what_is_counted_together(tmp_path: Path, pieces: list[Iterable[Fields]], expected: list[Gap | str]) -> None:
+    """Each unit and pool for itself, in intervals that begin with the first message after the last one ran out."""
+    found = [
+        gap if gap.reason is GapReason.SUSPECT else str(gap.reason) for gap in replayed(tmp_path, *around(*pieces))
+    ]
+    assert expected == found
+
+
+def test_job_that_never_was_silent_is_not_suspected(tmp_path: Path) -> None:
+    """Nobody can know when its interval began, so no number tells anything."""
+    assert [] == replayed(tmp_path, *around(burst(200, begin=-99.9, lasts=99.9), burst(10_000)))
+
+
+class Live:
+    """A reader at a journal's tail whose clock the test sets; it can be replaced by its successor at any batch."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.now = BEGIN + 6 * SECOND
+        self.readings: list[Reading] = []
+        self.follower = self._start(None)
+
+    def _start(self, position: str | None) -> Follower:
+        since = Usec(START) if position is None else None
+        return Follower(self.source, [JOB], position=position, since=since, clock=lambda: self.now)
+
+    def restart(self) -> None:
+        """As after a kill: all that the successor knows is the last position."""
+        self.follower.close()
+        self.follower = self._start(next(one.position for one in reversed(self.readings) if one.position is not None))
+
+    def read(self, *, restart: bool = False) -> list[Gap]:
+        """Reads to the tail; the gaps told on the way."""
+        before = len(self.readings)
+        while True:
+            self.readings.append(self.follower.step())
+            if self.readings[-1].at_tail:
+                return told(self.readings[before:])
+            if restart:
+                self.restart()
+
+
+@pytest.mark.parametrize("restart", [False, True], ids=["one reader", "a reader a batch"])
+def test_live_as_in_replay(tmp_path: Path, *, restart: bool) -> None:
+    """Told as soon as journald's report would have come, once; until then nothing behind the burst is taken as read."""
+    last = BEGIN + int(5 * SECOND * 9_999 / 10_000)
+    entries = around(burst(10_000), until=6)
+    expected = replayed(tmp_path / "replay", *entries)
+    live = Live(Source(directory=str(write_journal(tmp_path / "live", entries))))
+    assert [] == live.read(restart=restart)
+    live.now = last + 35 * SECOND
+    assert ([], last) == (live.read(), live.readings[-1].read_until)
+    if restart:
+        live.restart()
+    live.now += 2 * SECOND
+    assert expected == [suspect()] == live.read()
+    assert live.now - SECOND == live.readings[-1].read_until
+    live.restart()
+    assert [] == live.read()
+    live.follower.close()
+
+
+@pytest.mark.parametrize(("fast", "careful"), [(4096, 500), (700, 11), (10, 3), (1, 1), (100_000, 500)])
+def test_cut_into_any_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fast: int, careful: int) -> None:
+    """Where batches end changes nothing, even if a tally lies in each entry."""
+    monkeypatch.setattr(follow, "FAST_ENTRIES", fast)
+    monkeypatch.setattr(follow, "CAREFUL_ENTRIES", careful)
+    monkeypatch.setattr(batch, "CHUNK", min(fast, batch.CHUNK))
+    assert [suspect(), suspect(50)] == replayed(tmp_path, *around(burst(10_000, lasts=29), burst(10_000, begin=50)))
+
+
+def test_second_look_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can't be read again may have been cut: the job's gap is of another name."""
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(suspects, "_count", fails)
+    (gap,) = replayed(tmp_path, *around(burst(10_000)))
+    assert (GapReason.UNREADABLE, "import") == (gap.reason, gap.job)
+
+
+def test_reader_that_died_does_not_look_again(tmp_path: Path) -> None:
+    """It may have died of that look; it would do so for ever."""
+    source = Source(directory=str(write_journal(tmp_path, around(burst(10_000)))))
+    probing = lambda *given, **named: ProbingReader(*given, announce=lambda _: None, pinned=frozenset(), **named)  # noqa: E731
+    (gap,) = told(read_extent(source, [JOB], since=Usec(START), make=probing))
+    assert (GapReason.UNREADABLE, "import") == (gap.reason, gap.job)
+
+
+def test_job_that_logs_too_much_for_a_second_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Reading goes on, and the log tells that nothing is known."""
+    monkeypatch.setattr(suspects, "MOST_ENTRIES", 9_000)
+    assert [] == replayed(tmp_path, *around(burst(10_000)))
+    assert "job import: logged too much to tell" in caplog.text
