@@ -92,7 +92,7 @@ def _known(args: argparse.Namespace, asked: Asked) -> list[PastRelease]:
         return []
     if args.releases == STORE:
         stored = client_of(args).read(query_of(asked.job.name, _MOST_RELEASES)).json["releases"]
-        named = [(one["started_at"], one["version"], _was_bad(one)) for one in stored if one["started_at"]]
+        named = [(one["started_at"], one["version"], was_bad(one)) for one in stored if one["started_at"]]
     else:
         named = list(_listed(Path(args.releases)))
     releases = [
@@ -101,9 +101,11 @@ def _known(args: argparse.Namespace, asked: Asked) -> list[PastRelease]:
     return sorted((one for one in releases if asked.since <= one.at < asked.until), key=lambda one: one.at)
 
 
-def _was_bad(stored: Mapping[str, Any]) -> bool | None:
-    """What is known of a stored release: one that had a verdict was what that said."""
-    return {"failed": True, "passed": False}.get(stored["verdict"] or "")
+def was_bad(stored: Mapping[str, Any]) -> bool | None:
+    """What is known of a stored release: what its verdict said, or the opposite where a person did not agree."""
+    judged = {"failed": True, "passed": False}.get(stored["verdict"] or "")
+    disputed = stored["opinion"] is not None and stored["opinion"]["agrees"] is False
+    return not judged if judged is not None and disputed else judged
 
 
 def _listed(path: Path) -> Iterator[tuple[str, str, bool | None]]:
