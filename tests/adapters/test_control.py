@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import pwd
@@ -491,6 +492,22 @@ async def test_unknown_route_and_wrong_method_are_problems(client: Client) -> No
 async def test_socket_is_for_owner_and_group(client: Client) -> None:
     """Everybody else is kept out by the file's mode."""
     assert 0o660 == stat.S_IMODE(client.path.stat().st_mode)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+async def test_stranger_does_not_get_in(front: MemoryFront, client: Client) -> None:
+    """A user that is neither owner nor in the group is refused by the kernel, at the socket itself."""
+    for parent in client.path.parents[:-1]:
+        parent.chmod(parent.stat().st_mode | 0o011)
+    script = (
+        "import os, socket, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534);"
+        "os.stat(sys.argv[1]); print(socket.socket(socket.AF_UNIX).connect_ex(sys.argv[1]))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        "/usr/bin/python3", "-c", script, str(client.path), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert (str(errno.EACCES).encode(), []) == (out.strip(), front.asked)
 
 
 async def test_oversized_body_is_413(front: MemoryFront, client: Client) -> None:

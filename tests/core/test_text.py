@@ -150,3 +150,8 @@ def test_nothing_is_a_command_to_a_ci_system(text: str, expected: str) -> None:
     """What shows a release in a job's output can't be made to set the job's variables or hide its errors."""
     assert expected == shown(text, limit=100)
     assert "::error" not in shown_lines("fine\n::error::x", limit=100, lines=5)[1]
+
+
+def test_blanks_of_any_width_are_blanks() -> None:
+    """An en quad, a no-break space and an ideographic space are shown as what they look like."""
+    assert "a b c d e" == shown("a\u2000b\u00a0c\u3000d\u1680e", limit=100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -165,3 +166,24 @@ def test_priority_rules_out_without_a_further_look() -> None:
 def test_numbers_are_decimal_and_short(value: bytes | None, number: int | None) -> None:
     """A field is what somebody sent."""
     assert number == number_of(value, digits=2)
+
+
+EVIL = ((r"(\w+\s?)*error:", b"a" * 26), (r"^(a+)+$", b"a" * 64), (r"(x+x+)+y", b"x" * 64), (r"(.*a){12}", b"a" * 40))
+
+
+@pytest.mark.parametrize(("pattern", "piece"), EVIL, ids=[pattern for pattern, _ in EVIL])
+def test_evil_text_costs_as_much_as_its_length(pattern: str, piece: bytes) -> None:
+    """Four times as much of the text that a pattern fears costs about four times as much, and not its square."""
+    matcher = Matcher([rule("evil", pattern)])
+    short, long = (piece * LONGEST_TEXT)[: LONGEST_TEXT // 4] + b"!", (piece * LONGEST_TEXT)[: LONGEST_TEXT - 1] + b"!"
+
+    def cost(text: bytes) -> float:
+        rounds = []
+        for _ in range(20):
+            began = time.process_time_ns()
+            for _ in range(5):
+                matcher.hits(text, lambda _field: None)
+            rounds.append(time.process_time_ns() - began)
+        return min(rounds)
+
+    assert cost(long) < 9 * cost(short)

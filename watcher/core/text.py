@@ -16,6 +16,7 @@ _UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Controls, formats (bidi, zero-width), surrogates, private use, unassigned; the line and paragraph separators."""
 _BLANK_LETTERS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0")
 """Letters and marks that draw nothing: Default_Ignorable_Code_Point outside the categories above."""
+_BLANK, _SPACES = " ", "Zs"
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _BYTE, _PLANE = 0xFF, 0xFFFF
 
@@ -119,7 +120,10 @@ def _commands(text: str) -> frozenset[int]:
 def _escaped(char: str) -> str:
     if " " <= char <= "~":
         return char
-    if category(char) not in _UNSAFE and char not in _BLANK_LETTERS:
+    kind = category(char)
+    if kind == _SPACES:  # blanks of other widths; Python prints none of them, and a person sees no difference
+        return _BLANK
+    if kind not in _UNSAFE and char not in _BLANK_LETTERS:
         return char
     number = ord(char)
     if number <= _BYTE:
