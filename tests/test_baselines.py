@@ -190,3 +190,22 @@ def test_a_job_that_fails_four_runs_of_five(tmp_path: Path) -> None:
     assert "failed" == report["verdict"], report
     (reason,) = report["reasons"]
     assert reason.endswith("runs failed, 60 of 300 before: more than 2 times as often, confidence 0.95")
+
+
+def test_a_backtest_of_what_the_daemon_knows(tmp_path: Path, journal: LiveWriter) -> None:
+    """`--releases store` judges the stored releases anew, and takes for bad what had failed then."""
+    with DaemonProcess(tmp_path, job("matches: {severity: error, count: 3, within: 1m}", window="2s")) as daemon:
+        versions = {}
+        for version, messages in (("1.9", ["imported"]), ("2.0", ["row 1 lost", "row 2 lost", "row 3 lost"])):
+            release = daemon.start_release("--version", version)
+            say(journal, *messages)
+            daemon.cli("release", "wait", release, "--timeout", "20s")
+            versions[version] = daemon.show(release)["verdict"]
+        options = ["--job", "import", "--since", "-1h", "--releases", "store", "--sweep", "-o", "json"]
+        done = daemon.cli("replay", *options)
+        assert 0 == done.returncode, done.stderr
+        report = json.loads(done.stdout)
+    assert {"1.9": "passed", "2.0": "failed"} == versions
+    judged = [(one["version"], one["was_bad"], one["verdict"]) for one in report["releases"]]
+    assert [("1.9", False, "passed"), ("2.0", True, "failed")] == judged
+    assert {1} == {one["bad_releases"] for one in report["sweep"]}
