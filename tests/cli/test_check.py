@@ -68,6 +68,17 @@ def test_packs_are_told_apart_from_configurations(capsys: pytest.CaptureFixture[
     assert expected == out.splitlines()
 
 
+def test_rules_of_one_pack_that_ask_for_the_same(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The pack is enough to tell; no job has to use it first."""
+    pack = tmp_path / "ours.yaml"
+    rules = "".join(f"  - {{name: {name}, match: lost, severity: error}}\n" for name in ("one", "two"))
+    pack.write_text(f"pack: {{name: ours}}\nrules:\n{rules}")
+    assert 0 == run("check", pack)
+    out, err = capsys.readouterr()
+    assert f"{pack}: ok, 2 rules, 1 warning\n" == out
+    assert 'rules[1].name: "two" asks for the same as "one"' in err
+
+
 def test_a_missing_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """It is said with what to do."""
     missing = tmp_path / "watcher.yaml"

@@ -112,7 +112,9 @@ def test_a_directory_is_no_file(tmp_path_factory: pytest.TempPathFactory) -> Non
     path = tmp_path_factory.mktemp("conf")
     document = read_document(path)
     assert document.root is None
-    assert [f"{path}:1:1: can't be read: Is a directory"] == [str(problem) for problem in document.problems]
+    assert [f"{path}:1:1: can't be read: Is a directory\n  hint: name a file in it"] == [
+        str(problem) for problem in document.problems
+    ]
 
 
 def test_reading_needs_little() -> None:

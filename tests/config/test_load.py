@@ -299,6 +299,21 @@ def test_a_missing_file_has_a_hint(tmp_path: Path) -> None:
     assert ("can't be read: No such file or directory", True) == (problem.message, bool(problem.hint))
 
 
+@pytest.mark.parametrize("unreadable", ["rules.d", "rules.d/kiln.yaml"])
+def test_a_pack_that_cant_be_read_is_not_called_missing(write: Write, tmp_path: Path, unreadable: str) -> None:
+    """Only what the system says is told: a directory in place of a file, or a file in place of the directory."""
+    main = write("version: 1\njobs:\n  kiln: {units: [kiln.service], packs: [kiln]}\n")
+    if unreadable == "rules.d":
+        (tmp_path / unreadable).write_text("")
+    else:
+        (tmp_path / unreadable).mkdir(parents=True)
+    with pytest.raises(ConfigError) as caught:
+        load_settings(main)
+    (problem,) = caught.value.problems
+    assert problem.place.file.endswith(unreadable)
+    assert problem.message.startswith("can't be read: ")
+
+
 def test_warnings_come_with_errors(write: Write) -> None:
     """A person who mends a file is told everything that is to be said."""
     main = write(PLAIN.replace("]}", "], release: {fail_when: [{matches: {severity: error}}], window: 3}}"))

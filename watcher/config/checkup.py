@@ -9,6 +9,7 @@ from watcher.config.document import read_document
 from watcher.config.load import examine
 from watcher.config.packs import read_pack
 from watcher.config.problem import Problem, Weight, has_errors, in_order
+from watcher.config.ruleset import duplicates
 from watcher.core.text import shown
 
 _LONGEST_NAME = 4096
@@ -54,7 +55,8 @@ def check_file(path: Path) -> Checkup:
     if document.root is not None and document.root.entries.keys() & {"pack", "rules"}:
         pack, problems = read_pack(document)
         rules = 0 if pack is None else len(pack.entries)
-        return Checkup(file=str(path), jobs=None, rules=rules, problems=in_order(problems))
+        alike = () if pack is None else duplicates(pack.entries)
+        return Checkup(file=str(path), jobs=None, rules=rules, problems=in_order((*problems, *alike)))
     examined = examine(path)
     jobs = () if examined.settings is None else examined.settings.jobs
     rules = sum(len(job.rules) for job in jobs)

@@ -87,7 +87,7 @@ def _check_packs(job: JobKeys, shelf: Shelf) -> Iterator[Problem]:
         path = job.path("packs", index)
         if item.text in seen:
             yield _wrong(item.place, path, f"{quoted(item.text)} is named twice")
-        elif item.text not in shelf.names:
+        elif item.text not in shelf.names and shelf.is_complete:
             yield _wrong(
                 item.place,
                 path,

@@ -50,7 +50,7 @@ def read_document(path: Path) -> Document:
         problem = Problem(
             place=Place(str(path)),
             message=f"can't be read: {error.strerror or error}",
-            hint=_advice_on(error),
+            hint=advice_on(error),
         )
         return Document(file=str(path), root=None, problems=(problem,))
     return parse_document(raw, file=str(path))
@@ -74,11 +74,14 @@ def parse_document(raw: bytes, *, file: str) -> Document:
     return _Builder(file).build(text.removeprefix(_BOM))
 
 
-def _advice_on(error: OSError) -> str:
+def advice_on(error: OSError) -> str:
+    """The way out for a file or a directory that can't be read."""
     if isinstance(error, FileNotFoundError):
-        return "name another file with --config, or write this one"
+        return "name another file, or write this one"
     if isinstance(error, PermissionError):
         return "run as a user that may read it"
+    if isinstance(error, IsADirectoryError):
+        return "name a file in it"
     return ""
 
 

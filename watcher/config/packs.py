@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from watcher.config.document import Document, read_document
+from watcher.config.document import Document, advice_on, read_document
 from watcher.config.findings import validated
 from watcher.config.folder import SUFFIX, read_in_order
 from watcher.config.nodes import MappingNode, Node, ScalarNode
@@ -34,11 +34,15 @@ class Pack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """The packs that were loaded by name, and the names of all that there are."""
+    """The packs that were loaded by name, and the names of all that there are.
+
+    `is_complete` is False when something in the site's directory can't be read: there may be packs of any name.
+    """
 
     packs: Mapping[str, Pack]
     names: frozenset[str]
     problems: tuple[Problem, ...]
+    is_complete: bool = True
 
 
 EMPTY_SHELF = Shelf(packs={}, names=frozenset(), problems=())
@@ -53,7 +57,8 @@ def shipped_packs() -> dict[str, Path]:
 def load_packs(site: Path, wanted: Collection[str]) -> Shelf:
     """Every pack in the directory `site`, which need not exist, and those of the shipped ones that are wanted."""
     shipped = shipped_packs()
-    files, problems = yaml_files(site)
+    files, unread = yaml_files(site)
+    problems = unread
     replaced = {file.name.removesuffix(SUFFIX) for file in files}
     documents = [read_document(file) for file in files]
     documents += [read_document(shipped[name]) for name in sorted(shipped.keys() & set(wanted) - replaced)]
@@ -70,7 +75,8 @@ def load_packs(site: Path, wanted: Collection[str]) -> Shelf:
             continue
         packs[pack.name] = pack
     names = frozenset(packs) | (shipped.keys() - replaced)
-    return Shelf(packs=packs, names=names, problems=problems)
+    is_complete = not has_errors(unread) and all(document.root is not None for document in documents)
+    return Shelf(packs=packs, names=names, problems=problems, is_complete=is_complete)
 
 
 def read_pack(document: Document) -> tuple[Pack | None, tuple[Problem, ...]]:
@@ -101,7 +107,8 @@ def yaml_files(directory: Path) -> tuple[tuple[Path, ...], tuple[Problem, ...]]:
     except FileNotFoundError:
         return (), ()
     except OSError as error:
-        return (), (Problem(place=Place(str(directory)), message=f"can't be read: {error.strerror}"),)
+        message = f"can't be read: {error.strerror}"
+        return (), (Problem(place=Place(str(directory)), message=message, hint=advice_on(error)),)
     unread = (directory / name for name in names if name.endswith(".yml") and not name.startswith("."))
     return tuple(directory / name for name in read_in_order(names)), tuple(_unread(unread))
 
