@@ -429,6 +429,7 @@ _WIRES = (
         b'"poll":1,"heartbeat":null}}'
     ),
     b'{"v":1,"cursor":"s=a;i=1;b=b;m=1;t=1;x=1","n":1,"last":1,"lasts":[["a",1]],"carry":{}}',
+    b'{"v":1,"cursor":"","n":Infinity,"last":1,"lasts":[],"carry":{}}',
 )
 _ORDERS = (
     jsontext.render(

@@ -68,7 +68,16 @@ def test_position_survives_its_text(
 
 @pytest.mark.parametrize(
     "change",
-    [{"cursor": "garbage"}, {"cursor": 5}, {"cursor": "t=zz"}, {"n": None}, {"lasts": 7}, {"v": 2}, {"carry": 3}],
+    [
+        {"cursor": "garbage"},
+        {"cursor": 5},
+        {"cursor": "t=zz"},
+        {"n": None},
+        {"lasts": 7},
+        {"v": 2},
+        {"carry": 3},
+        {"n": float("inf")},
+    ],
 )
 def test_damaged_position(change: dict[str, object]) -> None:
     """A position text with a wrong part is refused, whatever the part."""

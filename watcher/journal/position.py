@@ -140,7 +140,7 @@ class Position:
                 lasts=tuple((str(sequence), int(number)) for sequence, number in data["lasts"]),
                 carry=dict(data["carry"]),
             )
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise PositionError(f'"{text[:120]}" is not a journal position') from error
         if data.get("v") != VERSION:
             raise PositionError(f"journal position of version {data.get('v')!r} is unknown")
