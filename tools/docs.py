@@ -74,7 +74,7 @@ The others are final.
 {_diagram(PHASES, first="[*]", begins=(Phase.PREPARING, Phase.WATCHING))}
 ## States of its rollback
 
-`held` waits for a person (mode ask, a pause, a decision that comes late, a shared cause, the budget of an hour).
+`held` waits for a person (mode ask, a pause, a late decision, a shared cause, changed rules, the budget of an hour).
 `unknown` is a command that was interrupted: nobody can say what it has done, so a person must look. Nothing leads from
 `running` to a second run. Whether a rollback that `succeeded` helped is no state of it: `helped` tells.
 

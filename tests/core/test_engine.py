@@ -102,6 +102,16 @@ def test_changed_rules_keep_the_release_from_passing() -> None:
     assert instant("1m") == story.last.record.trial.rules_changed_at
 
 
+def test_a_rollback_is_held_when_rules_were_changed_in_the_window() -> None:
+    """New rules may have found what the release did not bring: it failed, and a person decides about the rollback."""
+    changed = settings(policy(rules_hash="rules-2"), at="1m")
+    story = play(watching(limit=2), changed, batch(errors=2, at="2m"))
+    assert (Phase.FAILED, RollbackState.HELD) == (story.last.phase, story.last.rollback)
+    assert "the job's rules were changed while the window was open" == story.last.rollback_reason
+    judged = play(watching(), changed, person(Judgement.FAIL, at="2m"))
+    assert RollbackState.QUEUED is judged.last.rollback
+
+
 def test_rules_changed_and_changed_back_have_changed() -> None:
     """The first change is the one that is kept; another reload is not another change."""
     story = play(

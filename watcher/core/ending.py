@@ -136,10 +136,18 @@ def recent_rollbacks(draft: Draft) -> tuple[Usec, ...]:
 
 def _proposal(draft: Draft, release: Release, at: Usec) -> Proposal:
     shared = next((one for one in release.reasons if one.code is ReasonCode.SHARED_CAUSE), None)
-    hold = pause_reason(draft, release) or stale_reason(draft, at) or shared or _budget_reason(draft)
+    hold = pause_reason(draft, release) or stale_reason(draft, at) or shared or _rules_reason(release)
+    hold = hold or _budget_reason(draft)
     if hold is not None:
         return Proposal(state=RollbackState.HELD, reason=hold)
     return Proposal(state=RollbackState.QUEUED, reason=release.reasons[0])
+
+
+def _rules_reason(release: Release) -> Reason | None:
+    """Rules that the window was not opened with may have found what failed it; they are no part of a person's word."""
+    if release.trial.rules_changed_at is None or release.reasons[0].code is ReasonCode.PERSON:
+        return None
+    return Reason(code=ReasonCode.RULES_CHANGED)
 
 
 def _budget_reason(draft: Draft) -> Reason | None:
