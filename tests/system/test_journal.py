@@ -95,6 +95,22 @@ def _starts_are_recorded(machine: Machine) -> bool:
     return len(machine.journal("--unit=chatty.service", STARTING)) > before
 
 
+def test_journald_that_stands_still(machine: Machine) -> None:
+    """While it is stopped the daemon answers; what it stored afterwards is counted, once, without a gap."""
+    before = gaps(machine)
+    machine.run("systemctl", "kill", "--signal=STOP", "systemd-journald.service")
+    try:
+        machine.run("systemctl", "start", "chatty.service")
+        assert 200 == machine.tcp("/-/healthy")[0]
+        machine.watcher("status")
+    finally:
+        machine.run("systemctl", "kill", "--signal=CONT", "systemd-journald.service")
+    machine.run("systemctl", "start", "chatty.service")
+
+    assert_counts_equal(machine, "chatty", "chatty.service")
+    assert before == gaps(machine)
+
+
 def test_rotation_and_vacuum_inside_a_window(machine: Machine) -> None:
     """What was read may be vacuumed: no gap, and the failure that follows is rolled back."""
     machine.run("systemctl", "start", "chatty.service")
