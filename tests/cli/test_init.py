@@ -106,6 +106,22 @@ def test_a_unit_of_which_nothing_is_known(config: Path, capsys: pytest.CaptureFi
 
 
 @pytest.mark.parametrize(
+    ("unit", "hint"),
+    [
+        ("nightly.timer", "systemctl show --value -p Triggers nightly.timer names it"),
+        ("spool.path", "systemctl show --value -p Triggers spool.path names it"),
+        ("import@.service", "watcher init 'import@*.service'"),
+    ],
+)
+def test_a_unit_that_runs_nothing_itself(
+    unit: str, hint: str, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job made of a timer would see no run, ever: refused, with the line that leads to the service."""
+    assert 64 == main(["init", unit, "--config", str(config)])
+    assert f"  hint: {hint}\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("unit", "name"), [("import@*.service", "import"), ("a b.service", "a-b"), ('x"y\\z.service', "x-y-z")]
 )
 def test_names_of_jobs(unit: str, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

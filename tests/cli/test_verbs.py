@@ -16,8 +16,10 @@ import pytest
 from tests.events import JOB, RELEASE, batch, configured, observed, policy, release, span
 from tests.parts.front import MemoryFront
 from tests.parts.verbs import COMMAND, Served, served, surroundings
+from watcher.cli.client import unreachable
 from watcher.core.policy import Mode
 from watcher.core.release import Phase, RollbackState
+from watcher.paths import SOCKET
 
 
 @pytest.fixture
@@ -237,8 +239,25 @@ def test_pause_and_resume(daemon: Served) -> None:
     """Held with a reason, and let go."""
     assert 0 == daemon.watcher("pause", JOB, "--reason", "big sale", "--for", "1h").code
     assert "big sale" in daemon.watcher("status").out
-    assert 0 == daemon.watcher("resume", JOB).code
+    said = daemon.watcher("resume", JOB)
+    assert (0, "nothing is paused any more; a rollback that is held stays held\n") == (said.code, said.out)
     assert () == daemon.front.state.pauses
+
+
+def test_status_tells_of_a_held_rollback(tmp_path: Path) -> None:
+    """A failure that waits for a person is seen at a glance, without asking for the release."""
+    with served(MemoryFront(state=configured(policy(mode=Mode.ASK))), tmp_path) as daemon:
+        daemon.do(lambda: daemon.front.take(release()))
+        daemon.do(lambda: daemon.front.take(batch(at="10s", errors=5)))
+        said = daemon.watcher("status")
+    assert said.out.splitlines()[-1].endswith("failed, rollback held")
+
+
+def test_no_daemon_behind_the_socket_of_the_service() -> None:
+    """Where a service was installed the way out is its unit; by hand it is another daemon or another place."""
+    missing = FileNotFoundError(2, "No such file or directory")
+    assert "systemctl start release-watcher.service" in unreachable(SOCKET, missing).hint
+    assert "systemctl" not in unreachable(Path("/tmp/state/control.sock"), missing).hint
 
 
 def test_refused_reload_is_78_with_every_error(daemon: Served) -> None:

@@ -310,6 +310,16 @@ def test_note_is_the_golden_one(name: str) -> None:
     assert (GOLDEN / f"{name}.md").read_text(encoding="utf-8") == _render(STORIES[name]())
 
 
+def test_rollback_without_a_user_says_as_whom_it_runs() -> None:
+    """As an installed service that is root: to say less of it would mislead whoever reads the note."""
+    release, transitions, again = failed_and_rolled_back()
+    plan = release.policy.release.rollback
+    assert plan is not None
+    judged = replace(release.policy.release, rollback=replace(plan, user=None))
+    alone = replace(release, policy=replace(release.policy, release=judged))
+    assert "| user       | none given: root; of a daemon run by hand, its own |" in _render((alone, transitions, again))
+
+
 def test_same_record_gives_same_bytes() -> None:
     """A note that is written again after a crash is the same note."""
     assert _render(failed_and_rolled_back()) == _render(failed_and_rolled_back())

@@ -10,6 +10,7 @@ import pytest
 
 from tests.parts.journals import write_journal
 from tests.parts.recorded import RecordedMachine, make_machine
+from watcher.cli.client import NotPermittedError
 from watcher.doctor import service_checks
 from watcher.doctor.examination import system_findings
 from watcher.doctor.finding import Finding, Weight
@@ -149,6 +150,16 @@ def test_what_a_user_who_sees_nothing_can_t_tell(machine: RecordedMachine, tmp_p
     found = {one.check: one.weight for one in system_findings(paths)}
     assert Weight.NOTE is found["dropped messages"]
     assert Weight.NOTE is found["rules"]
+
+
+def test_a_user_who_may_not_ask_the_daemon(machine: RecordedMachine, tmp_path: Path) -> None:
+    """A socket that is closed to this user says nothing against the daemon, and starting it is no way out."""
+    machine.unit("release-watcher.service", User="somebody-else")
+    paths = Paths.choose(config=paths_of(tmp_path).config, state=None, socket=None)
+    closed = NotPermittedError("control.sock: Permission denied", hint="members of the group may use it")
+    (found,) = (one for one in system_findings(paths, daemon=closed) if one.check == "daemon")
+    assert (Weight.NOTE, "members of the group may use it") == (found.weight, found.hint)
+    assert "control.sock: Permission denied" in found.what
 
 
 def test_a_service_whose_user_is_not_in_the_group(machine: RecordedMachine, tmp_path: Path) -> None:

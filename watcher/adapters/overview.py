@@ -75,6 +75,7 @@ def shown_pause(pause: Pause) -> dict[str, Any]:
 
 def _shown_job(state: State, policy: JobPolicy, now: Usec, *, for_deployers: bool) -> dict[str, Any]:
     last = state.last.get(policy.name)
+    release = None if last is None else state.releases.get(last)
     shown: dict[str, Any] = {
         "owner": policy.owner,
         "mode": policy.release.mode,
@@ -91,7 +92,8 @@ def _shown_job(state: State, policy: JobPolicy, now: Usec, *, for_deployers: boo
             for agreement in counters.AGREEMENTS
         },
         "last_release": last,
-        "phase": None if last is None or last not in state.releases else state.releases[last].phase,
+        "phase": None if release is None else release.phase,
+        "rollback": None if release is None else release.rollback.state,
     }
     return {**shown, **_errands(policy)} if for_deployers else shown
 

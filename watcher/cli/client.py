@@ -19,10 +19,12 @@ from typing import Any, TypeVar
 
 from watcher.cli import exits
 from watcher.core.errors import WatcherError
+from watcher.paths import SOCKET
 
 SECONDS = 30.0
 PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.2
+_SERVICE_START = "systemctl start release-watcher.service"
 _STOPPING = "stopping"
 _LONGEST_LINE = 64 * 1024
 _CODES: Mapping[int, int] = {
@@ -144,7 +146,7 @@ class Client:
             connection.connect(str(self.path))
         except OSError as error:
             connection.close()
-            raise _unreachable(self.path, error) from error
+            raise unreachable(self.path, error) from error
         return connection
 
 
@@ -170,15 +172,17 @@ def patiently(step: Callable[[], T], say: Callable[[str], None], *, seconds: flo
         time.sleep(_PAUSE_SECONDS)
 
 
-def _unreachable(path: Path, error: OSError) -> WatcherError:
+def unreachable(path: Path, error: OSError) -> WatcherError:
+    """What it means for a person that nothing can be connected to there."""
     what = f"{path}: {error.strerror or error}"
     if isinstance(error, PermissionError):
         return NotPermittedError(what, hint="members of the group release-watcher-deploy may use it")
     if isinstance(error, BlockingIOError | TimeoutError):
         return LostError(f"{path}: the daemon takes no more connections", hint="try again in a moment")
+    by_hand = "start it with `watcher run`, or say where it is with --state-dir or --socket"
     return NoDaemonError(
         f"{path}: no daemon listens there ({error.strerror or error})",
-        hint="start it with `watcher run`, or say where it is with --state-dir or --socket",
+        hint=f"{_SERVICE_START}; by hand: {by_hand}" if path == SOCKET else by_hand,
     )
 
 

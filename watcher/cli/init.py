@@ -28,6 +28,7 @@ Reads the unit's entries as the daemon would, tries every rule pack on them, and
 The mode is observe, and a rollback command is left for you to fill in. An existing file is never changed.
 """
 _SHOWN = 120
+_STARTERS = (".timer", ".path", ".socket")
 _FACTS = ("Id", "LoadState", "Type", "TriggeredBy")
 
 
@@ -59,6 +60,7 @@ def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Survey the unit, and print or write the job."""
     from watcher.cli.instants import parse_instant  # noqa: PLC0415 - no other verb may pay for it
+    from watcher.cli.sight import warn_if_blind  # noqa: PLC0415 - the same
     from watcher.clock import wall_clock  # noqa: PLC0415 - the same
     from watcher.proposal import Proposal  # noqa: PLC0415 - the same
     from watcher.survey import survey  # noqa: PLC0415 - the same
@@ -67,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     settings = _settings(config)
     if not args.unit.isprintable():
         raise UsageError(f"{shown(args.unit, limit=_SHOWN)}: is no unit", hint="as `journalctl -u` takes it")
+    _check_runs(args.unit)
     name = _job_name(args.name, args.unit)
     if settings is not None and any(job.name == name for job in settings.jobs):
         raise InitError(f"{name}: there is such a job already", hint="give another one with --name")
@@ -74,7 +77,9 @@ def run(args: argparse.Namespace) -> int:
     since = parse_instant(args.since, now)
     if since >= now:
         raise UsageError("--since does not lie in the past", hint="as in -7d")
-    found = survey(_source(settings), args.unit, _packs(config), since=since, until=now)
+    source = _source(settings)
+    warn_if_blind(source, output_of(args))
+    found = survey(source, args.unit, _packs(config), since=since, until=now)
     if not found.entries:
         raise InitError(
             f"{shown(args.unit, limit=_SHOWN)}: the journal holds no entry of it since {args.since}",
@@ -87,6 +92,22 @@ def run(args: argparse.Namespace) -> int:
     path = _written(config.parent / "conf.d" / f"{name}.yaml", text)
     output_of(args).data({"schema": 1, "file": str(path), "job": name}, [str(path)])
     return exits.OK
+
+
+def _check_runs(unit: str) -> None:
+    """Only services run anything: what starts them, and a template without instances, logs nothing of a job.
+
+    Raises UsageError for the others.
+    """
+    what = shown(unit, limit=_SHOWN)
+    if unit.endswith(_STARTERS):
+        raise UsageError(
+            f"{what}: only starts the job, and the journal knows the job by its service",
+            hint=f"systemctl show --value -p Triggers {what} names it",
+        )
+    if unit.endswith("@.service"):
+        instances = shown(unit.replace("@.", "@*."), limit=_SHOWN)
+        raise UsageError(f"{what}: is a template, and only its instances run", hint=f"watcher init '{instances}'")
 
 
 def _settings(config: Path) -> Settings | None:

@@ -30,12 +30,14 @@ def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
 
 def pause(args: argparse.Namespace) -> int:
     """Hold automatic rollbacks."""
-    return _ask(args, "/api/v1/pause", {"job": args.job, "reason": args.reason, "for": args.span})
+    return _ask(args, "/api/v1/pause", {"job": args.job, "reason": args.reason, "for": args.span}, [])
 
 
 def resume(args: argparse.Namespace) -> int:
     """Let them happen again."""
-    return _ask(args, "/api/v1/resume", {"job": args.job})
+    return _ask(
+        args, "/api/v1/resume", {"job": args.job}, ["nothing is paused any more; a rollback that is held stays held"]
+    )
 
 
 def pause_lines(pauses: list[Mapping[str, Any]], output: Output) -> list[str]:
@@ -61,9 +63,9 @@ def _parser(subparsers: Any, common: argparse.ArgumentParser, verb: str, what: s
     return parser
 
 
-def _ask(args: argparse.Namespace, address: str, body: Mapping[str, Any]) -> int:
+def _ask(args: argparse.Namespace, address: str, body: Mapping[str, Any], otherwise: list[str]) -> int:
     from watcher.cli.reaching import client_of  # noqa: PLC0415 - only the verbs that speak to the daemon need it
 
     answer, output = client_of(args).change(address, body).json, output_of(args)
-    output.data(answer, pause_lines(answer["pauses"], output) or ["nothing is paused"])
+    output.data(answer, pause_lines(answer["pauses"], output) or otherwise)
     return exits.OK

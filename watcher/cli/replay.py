@@ -7,6 +7,7 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from watcher.cli.output import output_of
 from watcher.cli.progress import Progress
 from watcher.core.errors import WatcherError
 from watcher.paths import Paths
@@ -62,6 +63,7 @@ def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replay, and print what came of it."""
     from watcher.cli.instants import parse_instant  # noqa: PLC0415 - other verbs must not pay for this one
+    from watcher.cli.sight import warn_if_blind  # noqa: PLC0415 - the same
     from watcher.clock import wall_clock  # noqa: PLC0415 - the same
     from watcher.config.load import load_settings  # noqa: PLC0415 - the same
     from watcher.core.duration import Usec  # noqa: PLC0415 - the same
@@ -85,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         raise ReplayError(f"{args.job}: no such job in the configuration", hint=f"configured jobs: {names}")
     directory = None if settings.journal_directory is None else str(settings.journal_directory)
     source = Source(directory=directory, namespace=settings.journal_namespace)
+    warn_if_blind(source, output_of(args))
     until = readable_until(until, now, directory=directory)
     _check_order(since, until, release_at)
 

@@ -15,6 +15,7 @@ from watcher.cli.instants import parse_instant
 from watcher.cli.output import output_of
 from watcher.cli.progress import Progress
 from watcher.cli.rules_match_lines import Ranked, in_words, pack, report, unmatched_in_words
+from watcher.cli.sight import warn_if_blind
 from watcher.clock import wall_clock
 from watcher.config.catalog import Catalog, KnownRule
 from watcher.config.suggested_rule import suggest_rule
@@ -104,6 +105,7 @@ def _match_journal(args: argparse.Namespace, catalog: Catalog, rules: Sequence[R
     if args.directory is not None:
         directory = str(args.directory)
     source = Source(directory=directory, namespace=None if settings is None else settings.journal_namespace)
+    warn_if_blind(source, output_of(args))
     progress = Progress(since, until)
     matching = match_journal(
         _job(args, catalog, rules),

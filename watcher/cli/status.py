@@ -86,6 +86,8 @@ def _jobs(jobs: Mapping[str, Any], output: Output) -> list[list[str]]:
             _agreement(job["opinions"]),
         )
         phase = output.coloured(job["phase"]) if job["phase"] else "-"
+        if job["rollback"] not in (None, "none"):
+            phase += f", rollback {output.coloured(job['rollback'])}"
         paused = f" ({output.coloured('paused')})" if job["paused"] else ""
         rows.append(
             [words(name), words(job["mode"]), words(job["window"]), *counts, words(job["last_release"]), phase + paused]

@@ -281,7 +281,10 @@ def _rollback_facts(release: Release) -> Iterator[tuple[str, str]]:
     rollback, plan = release.rollback, release.policy.release.rollback
     if plan is not None:
         yield "command", code(command_line(plan.command), limit=_WORDS)
-        yield "user", "that of the daemon" if plan.user is None else code(plan.user, limit=100)
+        yield (
+            "user",
+            "none given: root; of a daemon run by hand, its own" if plan.user is None else code(plan.user, limit=100),
+        )
         yield "time limit", format_duration(plan.timeout)
     if rollback.reason is not None and rollback.state is not RollbackState.NONE:
         yield "because", prose(say(rollback.reason), limit=_WORDS)

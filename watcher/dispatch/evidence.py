@@ -89,9 +89,13 @@ def _interrupted(at: int, release_id: str, begun: list[str]) -> Evidence:
     except (FileNotFoundError, ClaimError):
         idempotent = False  # nothing says that it may run twice
     started_at, started_in = _marker(at, begun[-1])
+    # Another boot id proves no reboot: in a container the kernel's own one shows through ProtectProc=, and a runner
+    # that was killed at once has left none.
     return Evidence(
         standing=Standing.INTERRUPTED,
-        detail="its runner was killed" if started_in == claims.boot_id() else "the machine went down",
+        detail="its runner was killed"
+        if started_in == claims.boot_id()
+        else "the machine went down, or its runner was killed",
         started_at=started_at,
         output=_log_tail(at, release_id),
         repeatable=idempotent and len(begun) < len(claims.STARTED),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from watcher.adapters import systemd
 from watcher.core.errors import WatcherError
-from watcher.doctor.finding import Finding, Weight, fine
+from watcher.doctor.finding import Finding, Weight, fine, unknown
 from watcher.doctor.scene import SERVICE, Scene
 
 DAEMON, UNITS = "daemon", "rollback units"
@@ -50,6 +50,9 @@ def check_daemon(scene: Scene) -> Iterator[Finding]:
     if said is None:
         return
     if isinstance(said, WatcherError):
+        if getattr(said, "exit_code", None) == os.EX_NOPERM:
+            yield unknown(DAEMON, said.message, said.hint)
+            return
         start = f"systemctl start {SERVICE}" if scene.is_service else said.hint
         yield Finding(check=DAEMON, weight=Weight.ERROR, what=said.message, hint=start)
         return
