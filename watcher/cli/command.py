@@ -10,7 +10,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from errno import EPERM
@@ -132,7 +132,8 @@ def run_inherited(command: Sequence[str]) -> int:
     Ctrl-C is the command's to handle, SIGTERM and SIGHUP are passed on to it: this process outlives it.
     Raises OSError when it can't be started.
     """
-    with subprocess.Popen(command) as process, _outliving(process):
+    with _outliving() as told_to, subprocess.Popen(command) as process:
+        told_to(process)
         code = process.wait()
     return SIGNALLED - code if code < 0 else code
 
@@ -157,9 +158,25 @@ def exit_code_of(error: OSError) -> int:
 
 
 @contextmanager
-def _outliving(process: subprocess.Popen[bytes]) -> Iterator[None]:
+def _outliving() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """Outlive what the command is told; yields what to call with its process.
+
+    It begins before the command does, or a signal at the wrong moment would leave the command without anybody who waits
+    for it: what comes before there is a process is passed on to it as soon as it is there.
+    """
+    running: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
+
     def pass_on(number: int, _: FrameType | None) -> None:
-        process.send_signal(number)
+        if running:
+            running[0].send_signal(number)
+        else:
+            early.append(number)
+
+    def told_to(process: subprocess.Popen[bytes]) -> None:
+        running.append(process)
+        for number in early:
+            process.send_signal(number)
 
     def leave_alone(number: int, _: FrameType | None) -> None:
         """The terminal sends it to the command as well."""
@@ -167,7 +184,7 @@ def _outliving(process: subprocess.Popen[bytes]) -> Iterator[None]:
     before = {number: signal.signal(number, pass_on) for number in (signal.SIGTERM, signal.SIGHUP)}
     before[signal.SIGINT] = signal.signal(signal.SIGINT, leave_alone)
     try:
-        yield
+        yield told_to
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
