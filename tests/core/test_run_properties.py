@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.events import JOB, PANIC, START, began, configured, gap, match, of_run, policy, release, tallies
@@ -147,8 +147,14 @@ def end(seen: Seen) -> tuple[object, ...]:
     return seen.phase, seen.verdict, seen.reasons, seen.ended_at, seen.record.trial
 
 
+FILLED_AT_ONCE = [
+    Life(number=number, begin=-1, length=1, outcome=RunOutcome.SUCCEEDED, errors=(), seen=True) for number in (1, 2)
+]
+
+
 @quick
 @given(POLICIES, JOURNALS, st.lists(st.integers(0, 30), max_size=6))
+@example(terms_of(2, thresholds=(FailedRuns(count=2),), blame=Blame.ALL), FILLED_AT_ONCE, [3])
 def test_any_cut_gives_the_same_verdict(terms: JobPolicy, journal: list[Life], cuts: list[int]) -> None:
     """Also where a run fills the window, where lines come before their begin, and entry by entry."""
     found = ordered(journal)

@@ -53,7 +53,8 @@ def weigh(trial: Trial, batch: BatchRead, *, job: JobName, found: Sequence[Found
                 return Weighed(trial=_see(count.result(), batch, job), reasons=reasons, crossing=one)
         if last is None and isinstance(one, RunEnded) and count.is_over:
             last = one
-    weighed = count.result() if last is None else replace(count.result(), over_at=last.at)
+    # the window ends before the instant of what filled it, but that was heard
+    weighed = count.result() if last is None else replace(count.result(), over_at=last.at, heard=True)
     return Weighed(trial=_see(weighed, batch, job))
 
 
