@@ -71,6 +71,7 @@ BELOW = {
     "watcher.desk": ("watcher.core", "watcher.adapters"),
     "watcher.notebook": ("watcher.core", "watcher.adapters", "watcher.journal"),
     # The native protocol of the journal: one knowledge of it, in the package that root trusts.
+    "watcher.adapters.mark": ("watcher.core", "watcher.dispatch.files"),  # a small file, whole or not there
     "watcher.adapters.log": ("watcher.core", "watcher.dispatch.voice"),
     "watcher.heartbeat": ("watcher.adapters", "watcher.dispatch.voice", "watcher.journal.source"),
     "watcher.service": (
@@ -117,7 +118,7 @@ BELOW = {
 """For each part what of ours it may import besides itself; the longest name that fits a module counts."""
 
 ADAPTERS = (
-    {"store", "schema"},  # the database and its migrations
+    {"store", "schema", "mark", "ballast"},  # the database, its migrations, and what lies beside it
     {"log", "message_ids"},  # the entries and their ids
     {"rollback", "dispatched", "handover"},  # two ways to hand a rollback over, and what they share
     # Both sockets show the same pages and errors of the same daemon, which is the Protocol in `front`.

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from watcher import __version__
 from watcher.adapters.dispatched import DispatchedRollback
@@ -22,6 +23,7 @@ from watcher.adapters.handover import Handover
 from watcher.adapters.inherited import take_inherited, turn_away
 from watcher.adapters.lock import StateLock
 from watcher.adapters.log import log, say_transition
+from watcher.adapters.mark import this_machine
 from watcher.adapters.notes import Notes
 from watcher.adapters.rollback import EmbeddedRollback
 from watcher.adapters.server import AddressError
@@ -138,10 +140,11 @@ class Daemon:
     def _begin(self) -> None:
         """Before anything runs: adopt the configuration, say what was lost, go on with rollbacks that were queued."""
         self._desk.take(_loaded(self._configured.settings))
-        if self._store.lost is not None:
+        if self._store.lost:
             log.error("state was lost", extra={"facts": {"why": self._store.lost}})
             reason = f"the state was lost ({self._store.lost}); `watcher resume` says that you know"
             self._desk.take(PauseRequested(at=wall_clock(), job=None, reason=reason, author="release-watcher"))
+            self._store.loss_recorded()
         self._configured.warn()
         for release in self.state.releases.values():
             if release.phase in OPEN_PHASES and release.trial.waits:
@@ -292,13 +295,17 @@ def serve(paths: Paths) -> None:
     inherited = take_inherited()
     try:
         settings = load_settings(paths.config)
-        with StateLock(paths.state), closing(Store.open(paths.state, wall_clock())) as store:
+        with StateLock(paths.state), closing(_open(paths.state)) as store:
             asyncio.run(_run(Daemon(paths=paths, settings=settings, store=store, inherited=inherited)))
     except ExceptionGroup as group:
         raise _cause(group) from group
     except WatcherError as error:
         turn_away(inherited, error)
         raise
+
+
+def _open(state: Path) -> Store:
+    return Store.open(state, wall_clock(), machine=this_machine())
 
 
 async def _run(daemon: Daemon) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.adapters.schema import STEPS
+from watcher.adapters.schema import APPLICATION_ID, STEPS
 from watcher.adapters.store import Store, StoreError, StoreLostError, StoreRefusedError
 from watcher.core import counters
 from watcher.core.duration import MINUTE, SECOND, Usec
@@ -168,7 +168,7 @@ def test_a_damaged_database_is_set_aside(tmp_path: Path, damage: bytes) -> None:
     for extra in ("state.db-wal", "state.db-shm"):
         (tmp_path / extra).unlink(missing_ok=True)
     store = Store.open(tmp_path, Usec(77))
-    assert store.lost is not None
+    assert store.lost
     assert State() == store.load()
     assert damage[:100] == (tmp_path / "state.db.corrupt-77").read_bytes()[: min(len(damage), 100)]
     store.close()
@@ -177,11 +177,11 @@ def test_a_damaged_database_is_set_aside(tmp_path: Path, damage: bytes) -> None:
 def test_a_missing_database_is_a_loss_once_there_was_one(tmp_path: Path) -> None:
     """The mark beside the database tells a deleted one from a first start."""
     first = Store.open(tmp_path, Usec(1))
-    assert first.lost is None
+    assert not first.lost
     first.close()
     (tmp_path / "state.db").unlink()
     again = Store.open(tmp_path, Usec(2))
-    assert again.lost is not None
+    assert again.lost
     again.close()
 
 
@@ -227,3 +227,81 @@ def test_the_newest_of_a_version_is_looked_up_not_searched(store: Store) -> None
     )
     plan = [row[3] for row in store._db.execute(query, ("import", "2"))]
     assert ["SEARCH releases USING INDEX releases_by_version (job=? AND <expr>=?)"] == plan
+
+
+def test_a_loss_is_said_again_until_it_is_recorded(tmp_path: Path) -> None:
+    """A crash between the new database and the stored pause must not let rollbacks run."""
+    Store.open(tmp_path, Usec(1)).close()
+    (tmp_path / "state.db").write_bytes(b"\0" * 5000)
+    for number in (2, 3):
+        crashed = Store.open(tmp_path, Usec(number))
+        assert "set aside as state.db.corrupt-2" in crashed.lost
+        crashed.close()
+    told = Store.open(tmp_path, Usec(4))
+    told.loss_recorded()
+    told.close()
+    again = Store.open(tmp_path, Usec(5))
+    assert not again.lost
+    again.close()
+
+
+def test_a_state_that_was_copied_from_another_machine_is_lost_too(tmp_path: Path) -> None:
+    """It may lack what the original did meanwhile; its releases are there, and once told it is this machine's."""
+    store = Store.open(tmp_path, Usec(1), machine="here")
+    play(store, request(FIRST, 1))
+    store.close()
+    copied = Store.open(tmp_path, Usec(2), machine="there")
+    assert "made on another machine" in copied.lost
+    assert {FIRST} == set(copied.load().releases)
+    copied.loss_recorded()
+    copied.close()
+    again = Store.open(tmp_path, Usec(3), machine="there")
+    assert not again.lost
+    again.close()
+
+
+def test_a_mark_of_an_older_program_takes_this_machine(tmp_path: Path) -> None:
+    """It named no machine, so nothing speaks against this one."""
+    (tmp_path / "state.id").write_text("this directory has held a release-watcher state\n")
+    damaged = Store.open(tmp_path, Usec(1), machine="here")
+    assert damaged.lost
+    damaged.loss_recorded()
+    damaged.close()
+    assert "machine: here" in (tmp_path / "state.id").read_text()
+
+
+@pytest.mark.parametrize("taken", range(len(STEPS)))
+def test_an_older_schema_is_brought_to_ours(tmp_path: Path, taken: int) -> None:
+    """Step by step, each with its number in one transaction; what was counted and registered stays."""
+    Store.open(tmp_path, Usec(1)).close()
+    (tmp_path / "state.db").unlink()
+    older = sqlite3.connect(tmp_path / "state.db", isolation_level=None)
+    for step in STEPS[:taken]:
+        older.executescript(step)
+    older.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    older.execute(f"PRAGMA user_version={taken}")
+    if taken:
+        older.execute("INSERT INTO counters VALUES (?, ?, 7)", (counters.ENTRIES, '["import"]'))
+    older.close()
+    store = Store.open(tmp_path, Usec(2))
+    state = play(store, batch(seconds=1, entries=2), request(FIRST, 1))
+    assert (9 if taken else 2) == state.counters[counters.ENTRIES, JOB]
+    assert counters.zeroes([POLICY]).keys() <= state.counters.keys()
+    assert len(STEPS) == store._db.execute("PRAGMA user_version").fetchone()[0]
+    store.close()
+
+
+def test_a_migration_that_fails_half_way_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables and number of a step go together: the program of before still finds its own."""
+    Store.open(tmp_path, Usec(1)).close()
+    broken = "CREATE TABLE more (a TEXT) STRICT; CREATE TABLE more (a TEXT) STRICT;"
+    monkeypatch.setattr("watcher.adapters.store.STEPS", (*STEPS, broken))
+    with pytest.raises(StoreRefusedError, match="already exists"):
+        Store.open(tmp_path, Usec(2))
+    monkeypatch.undo()
+    store = Store.open(tmp_path, Usec(3))
+    assert (len(STEPS), 0) == (
+        store._db.execute("PRAGMA user_version").fetchone()[0],
+        store._db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'more'").fetchone()[0],
+    )
+    store.close()

@@ -7,6 +7,7 @@ fsync that failed the process must end (`StoreLostError`): the kernel calls the 
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+from watcher.adapters.ballast import Ballast
+from watcher.adapters.mark import Mark, read_mark, write_mark
 from watcher.adapters.schema import APPLICATION_ID, STEPS
 from watcher.core.draft import is_busy
 from watcher.core.duration import Usec
@@ -39,6 +42,10 @@ class StoreError(WatcherError):
     """The decision was not stored, and the file is as it was: trying again later is right."""
 
 
+class StoreFullError(StoreError):
+    """The disk is full."""
+
+
 class StoreLostError(WatcherError):
     """The file can't be trusted from this process any more: end, and start again from the disk."""
 
@@ -50,29 +57,45 @@ class StoreRefusedError(WatcherError):
 class Store:
     """The open database of one state directory; the caller holds the directory's lock."""
 
-    def __init__(self, connection: sqlite3.Connection, *, lost: str | None) -> None:
+    def __init__(self, connection: sqlite3.Connection, directory: Path, *, machine: str, lost: str) -> None:
         self._db = connection
+        self._directory = directory
+        self._machine = machine
+        self._ballast = Ballast(directory)
         self.lost = lost
-        """Why an earlier state was set aside when this one was opened, in words; None if nothing was lost."""
+        """Why this state can't be trusted to know every rollback, in words; empty if it can."""
 
     @classmethod
-    def open(cls, directory: Path, at: Usec) -> Self:
+    def open(cls, directory: Path, at: Usec, *, machine: str = "") -> Self:
         """Open or make `state.db` in `directory`; a damaged one is set aside under a name with the instant `at`.
 
-        Raises StoreRefusedError: no access, or a database newer than this program.
+        `machine` names this machine; a state that was made on another one is said to be `lost`.
+        Raises StoreRefusedError: no access, or a database newer than this program; StoreError: the disk is full or the
+        database in use, so trying again later is right; StoreLostError: the disk fails.
         """
-        path, mark = directory / "state.db", directory / "state.id"
-        lost = _set_aside_if_damaged(path, mark, at)
+        path = directory / "state.db"
         try:
+            lost = _loss(path, machine, at)
             connection = _connect(path)
             _migrate(connection, path)
-        except sqlite3.Error as error:
-            raise StoreRefusedError(
-                f"{path}: {error}", hint="check the owner, the mode and the disk of the state directory"
-            ) from error
-        if not mark.exists():
-            mark.write_text("this directory has held a release-watcher state\n", encoding="utf-8")
-        return cls(connection, lost=lost)
+            store = cls(connection, directory, machine=machine, lost=lost)
+            if not lost and read_mark(directory) != Mark(machine=machine):
+                write_mark(directory, Mark(machine=machine))
+            store._ballast.lay()
+        except (sqlite3.Error, OSError) as error:
+            raise _unusable(path, error) from error
+        return store
+
+    def loss_recorded(self) -> None:
+        """What was lost is told by a stored pause from now on. Raises as `commit` does.
+
+        Until then each start says again that it was lost: a crash in between must not let rollbacks run.
+        """
+        try:
+            write_mark(self._directory, Mark(machine=self._machine))
+        except OSError as error:
+            raise _unusable(self._directory, error) from error
+        self.lost = ""
 
     def close(self) -> None:
         """Close the database; what was committed is durable already."""
@@ -100,8 +123,18 @@ class Store:
     def commit(self, decision: Decision) -> None:
         """Store everything that the decision changed, or nothing.
 
+        On a full disk the ballast is given up for what is worth a transition: a verdict, a rollback, a person's word.
         Raises StoreError (not stored, retry later) and StoreLostError (end the process).
         """
+        try:
+            self._commit(decision)
+        except StoreFullError:
+            if not decision.transitions or not self._ballast.drop():
+                raise
+            self._commit(decision)
+        self._ballast.lay()
+
+    def _commit(self, decision: Decision) -> None:
         with self._transaction():
             for release in decision.changed:
                 self._put_release(release)
@@ -194,7 +227,7 @@ class Store:
             raise self._failed(error) from error
 
     def _failed(self, error: sqlite3.Error) -> WatcherError:
-        name = getattr(error, "sqlite_errorname", "") or ""
+        name = _name(error)
         message = f"state.db: {error} ({name})"
         if name not in ("SQLITE_FULL", "SQLITE_BUSY"):
             return StoreLostError(
@@ -202,7 +235,8 @@ class Store:
             )
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-        return StoreError(message, hint="make room on the disk of the state directory; nothing is lost meanwhile")
+        kind = StoreFullError if name == "SQLITE_FULL" else StoreError
+        return kind(message, hint="make room on the disk of the state directory; nothing is lost meanwhile")
 
 
 def _release(record: str) -> Release:
@@ -229,14 +263,44 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _set_aside_if_damaged(path: Path, mark: Path, at: Usec) -> str | None:
-    damage = _damage(path, known=mark.exists())
+def _loss(path: Path, machine: str, at: Usec) -> str:
+    """Set a damaged database aside; why this state can't be trusted to know every rollback, empty if it can.
+
+    The reason is on the disk before the damaged file goes, and stays until somebody was told.
+    """
+    mark = read_mark(path.parent)
+    lost = "" if mark is None else mark.lost or _move(path, mark.machine, machine)
+    damage = _damage(path, known=mark is not None)
     if damage is None:
-        return None
+        return lost
+    aside = f"{path.name}.corrupt-{at}"
+    lost = lost or f"{path}: {damage}; set aside as {aside}"
+    write_mark(path.parent, Mark(machine=machine, lost=lost))
     for file in _files(path):
         if file.exists():
             file.rename(file.with_name(f"{file.name}.corrupt-{at}"))
-    return f"{path}: {damage}; set aside as {path.name}.corrupt-{at}"
+    return lost
+
+
+def _move(path: Path, before: str, now: str) -> str:
+    return f"{path}: made on another machine" if before and now and before != now else ""
+
+
+def _unusable(path: Path, error: sqlite3.Error | OSError) -> WatcherError:
+    """What an error at the opening means: to be mended by a person, or to be tried again."""
+    name = _name(error)
+    message = f"{path}: {error}" + (f" ({name})" if name else "")
+    if name in ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR_SHMSIZE", "ENOSPC", "EDQUOT"):
+        return StoreError(message, hint="make room on the disk of the state directory; nothing is lost meanwhile")
+    if name.startswith("SQLITE_IOERR") or name == "EIO":
+        return StoreLostError(message, hint="see the kernel log for disk errors")
+    return StoreRefusedError(message, hint="check the owner, the mode and the disk of the state directory")
+
+
+def _name(error: sqlite3.Error | OSError) -> str:
+    if isinstance(error, OSError):
+        return errno.errorcode.get(error.errno or 0, "")
+    return getattr(error, "sqlite_errorname", "") or ""
 
 
 def _files(path: Path) -> Iterable[Path]:
@@ -246,23 +310,25 @@ def _files(path: Path) -> Iterable[Path]:
 def _damage(path: Path, *, known: bool) -> str | None:
     """What is wrong with the file; None if it is whole, or if this is the first start.
 
-    An empty or a missing file opens as a valid empty database: only the mark beside it tells a loss.
+    An empty or a missing file opens as a valid empty database, and a first start that was cut off leaves one without
+    tables: only the mark beside it tells a loss.
     """
+    gone = "the database is gone" if known else None
     if not path.exists() or path.stat().st_size == 0:
-        return "the database is gone" if known else None
-    try:
-        connection = sqlite3.connect(path, isolation_level=None)
-    except sqlite3.Error as error:
-        raise StoreRefusedError(f"{path}: {error}", hint="check the owner and the mode of the file") from error
+        return gone
+    connection = sqlite3.connect(path, isolation_level=None)
     try:
         found: list[Any] = connection.execute("PRAGMA quick_check").fetchone()
         owner = connection.execute("PRAGMA application_id").fetchone()[0]
+        is_blank = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
     except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
+        if _name(error) in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
             return str(error)
-        raise StoreRefusedError(f"{path}: {error}", hint="check the owner and the mode of the file") from error
+        raise
     finally:
         connection.close()
     if found[0] != "ok":
         return str(found[0])
+    if is_blank and owner == 0:
+        return gone
     return None if owner == APPLICATION_ID else "this is the database of another program"

@@ -27,6 +27,7 @@ _BY_NAME = {
     "SocketError": TRY_AGAIN,
     "StateDirectoryError": BAD_CONFIG,
     "StoreRefusedError": BAD_CONFIG,
+    "RecordError": BAD_CONFIG,
     "FrontError": TRY_AGAIN,
     "StateLockedError": TRY_AGAIN,
     "StoreError": TRY_AGAIN,

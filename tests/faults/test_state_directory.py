@@ -1,0 +1,95 @@
+"""Directories and databases that `watcher run` must refuse, and losses after which nothing is rolled back unasked."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.parts.daemons import DaemonProcess
+from watcher.adapters.schema import STEPS
+
+JOB = """\
+    units: [import.service]
+    rules:
+      - {name: broken, match: '^broken', severity: error}
+    release: {mode: observe, fail_when: [{matches: {rule: broken, count: 2}}]}
+"""
+STRANGER = 12345
+
+
+def refused(daemon: DaemonProcess, prepare: str) -> str:
+    """What the daemon says before it exits with 78, as root of a user namespace, where foreign files are foreign."""
+    run = f"{sys.executable} -m watcher run --config {daemon.config} --state-dir {daemon.state}"
+    argv = ["unshare", "-rm", "sh", "-c", f"{prepare} && exec {run}"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30)
+    assert 78 == done.returncode, done.stderr
+    return done.stderr
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> DaemonProcess:
+    """A daemon that has had a state, and is stopped."""
+    one = DaemonProcess(tmp_path, JOB)
+    with one:
+        one.start_release()
+    return one
+
+
+def test_read_only_directory(daemon: DaemonProcess) -> None:
+    """Exit code 78 with the place and the way out."""
+    said = refused(daemon, f"mount --bind {daemon.state} {daemon.state} && mount -o remount,bind,ro {daemon.state}")
+    assert "state directory" in said
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("name", ["", "state.db"])
+def test_foreign_files(daemon: DaemonProcess, name: str) -> None:
+    """A directory or a database that belongs to somebody else is not worked around."""
+    foreign = daemon.state / name
+    foreign.chmod(0o700 if foreign.is_dir() else 0o400)
+    os.chown(foreign, STRANGER, STRANGER)
+    assert "state directory" in refused(daemon, "true")
+
+
+def test_newer_program(daemon: DaemonProcess) -> None:
+    """Tables or records that a newer program wrote: exit code 78, and the way out."""
+    database = sqlite3.connect(daemon.state / "state.db", isolation_level=None)
+    [(record,)] = database.execute("SELECT record FROM releases").fetchall()
+    database.execute("UPDATE releases SET record = ?", (json.dumps(json.loads(record) | {"v": 99}),))
+    assert "install" in refused(daemon, "true")
+    database.execute(f"PRAGMA user_version={len(STEPS) + 1}")
+    database.close()
+    assert "install the newer release-watcher again" in refused(daemon, "true")
+
+
+@pytest.mark.parametrize("loss", ["zeroed", "emptied", "missing", "copied"])
+def test_loss_pauses_until_somebody_knows(daemon: DaemonProcess, loss: str) -> None:
+    """Also when the daemon is killed meanwhile: rollbacks stay off until `watcher resume`."""
+    database = daemon.state / "state.db"
+    match loss:
+        case "zeroed":
+            database.write_bytes(b"\0" * 100 + database.read_bytes()[100:])
+        case "emptied":
+            database.write_bytes(b"")
+        case "missing":
+            database.unlink()
+        case "copied":
+            mark = daemon.state / "state.id"
+            mark.write_text("".join(f"{line}\n" for line in (mark.read_text().splitlines()[0], "machine: another")))
+    daemon.start()
+    daemon.wait_ready()
+    assert 1 == daemon.metrics()["watcher_paused", "import"]
+    assert "state was lost" in daemon.log
+    daemon.kill()
+    with daemon:
+        assert 1 == daemon.metrics()["watcher_paused", "import"]
+        assert 0 == daemon.cli("resume").returncode
+        assert 0 == daemon.metrics()["watcher_paused", "import"]
+    with daemon:
+        assert 0 == daemon.metrics()["watcher_paused", "import"]
