@@ -10,6 +10,7 @@ import pytest
 
 from tests.parts.machine import Machine
 from tests.parts.stage import (
+    DEBIAN,
     Job,
     assert_counts_equal,
     assert_rolled_back_once,
@@ -137,6 +138,10 @@ def test_release_that_segfaults(machine: Machine) -> None:
     assert_counts_equal(machine, "segfault", "segfault.service")
 
 
+@pytest.mark.xfail(
+    DEBIAN == "trixie",
+    reason="systemd 257's journalctl also shows what the user systemd-coredump reports (README, Not yet)",
+)
 def test_release_whose_core_systemd_coredump_took(machine: Machine) -> None:
     """The report of systemd-coredump belongs to the job, as in `journalctl -u`, and the crash is counted once."""
     machine.write("/usr/local/bin/coredump", COREDUMP, mode=0o755)
