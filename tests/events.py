@@ -226,7 +226,7 @@ def gap(
     until: Instant,
     *,
     reason: GapReason = GapReason.MISSING,
-    entries: int = 3,
+    entries: int | None = 3,
     job: JobName | None = None,
 ) -> Gap:
     """A hole of some entries."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from watcher.core.duration import SECOND, Usec
+from watcher.core.duration import SECOND, Usec, format_duration
 from watcher.core.excerpt import Excerpt, Line, ReadAgain
 from watcher.core.release import Release
 from watcher.core.shell import command_line
@@ -17,6 +17,10 @@ from watcher.core.shown import instant_to_datetime, shown_instant
 from watcher.core.text import block, code, prose, shown, shown_lines
 from watcher.core.trial import Sighting
 
+WORDS = 1000
+"""How much of a person's sentence is shown."""
+OUTPUT_LINE = 300
+"""How much of a line of what a command printed is shown."""
 _MESSAGE = 500
 """How much of a line of a message is shown."""
 _LINES = 30
@@ -27,6 +31,11 @@ _PRIORITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "de
 def instant(at: Usec) -> str:
     """An instant for people, to the millisecond: `2026-11-23 23:30:00.123 UTC`."""
     return f"{instant_to_datetime(at):%Y-%m-%d %H:%M:%S}.{at % SECOND // 1000:03d} UTC"
+
+
+def span(since: Usec, until: Usec) -> str:
+    """How long it was from one instant to the other, for people; nothing where the clock was set back between them."""
+    return format_duration(Usec(max(until - since, 0)))
 
 
 def journalctl_commands(release: Release, *, directory: str | None, namespace: str | None) -> dict[str, list[str]]:

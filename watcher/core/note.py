@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from watcher.core.aftermath import helped_in_words, ladder_in_words, next_step, outcome, question, rollback_in_words
+from watcher.core.aftermath import ladder_in_words, next_step, outcome, question
 from watcher.core.background import baseline_lines, kind_lines, leftover_lines
-from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec, format_duration
-from watcher.core.evidence import first_lines, instant, journalctl_commands, shown_excerpts
+from watcher.core.evidence import OUTPUT_LINE, WORDS, first_lines, instant, journalctl_commands, shown_excerpts, span
 from watcher.core.excerpt import ReadAgain
 from watcher.core.explain import explanation, number
+from watcher.core.holes import coverage_lines
 from watcher.core.messages import Transition, TransitionKind
-from watcher.core.release import CommandResult, Release, RollbackState
+from watcher.core.release import CommandResult, Release
+from watcher.core.rollback_lines import rollback_lines
 from watcher.core.shell import command_line
 from watcher.core.shown import shown_instant, shown_release
 from watcher.core.standing import Standing
@@ -27,21 +28,8 @@ from watcher.core.verdict import say
 
 __all__ = ["ReadAgain", "note_record", "render_note"]
 
-_WORDS = 1000
-"""How much of a person's sentence is shown."""
 _FILES = 50
-_OUTPUT_LINE, _OUTPUT_LINES = 300, 100
 _NONE = "none given"
-_GAPS = {
-    GapReason.MISSING: "entries are missing from the journal",
-    GapReason.CURSOR: "the place to go on from was gone",
-    GapReason.POISON: "an entry killed the reader twice and was passed",
-    GapReason.UNREADABLE: "a place could not be read and was passed",
-    GapReason.KERNEL: "the kernel log dropped messages",
-    GapReason.DROPPED: "journald dropped messages of the unit (rate limit)",
-    GapReason.CLOCK: "the wall clock was set, or the machine slept",
-    GapReason.SUSPECT: "the unit reached its rate limit: messages may be lost",
-}
 
 
 def render_note(
@@ -63,10 +51,10 @@ def render_note(
         ("Kinds of errors", list(kind_lines(release, excerpts))),
         ("Errors that no rule matched", list(leftover_lines(excerpts))),
         ("How it was judged", _explained(release)),
-        ("Coverage", _coverage(release)),
+        ("Coverage", coverage_lines(release)),
         ("First matching lines", first_lines(release, excerpts)),
         ("See more", _see_more(commands)),
-        ("Rollback", _rollback(release)),
+        ("Rollback", rollback_lines(release)),
         ("Metric before and after", _metric(release)),
         ("History", ["\n".join(_history(transitions)) or "No change was recorded."]),
     )
@@ -107,12 +95,12 @@ def _head(release: Release) -> Iterator[str]:
         yield f"**Next:** {step}"
     ladder = ladder_in_words(release)
     if ladder:
-        yield prose(ladder, limit=_WORDS)
+        yield prose(ladder, limit=WORDS)
     if question(release):
         yield question(release)
     note = release.request.rollback_note
     if step and note:
-        yield f"The releaser's note on rolling back: {prose(note, limit=_WORDS)}"
+        yield f"The releaser's note on rolling back: {prose(note, limit=WORDS)}"
 
 
 def _facts(release: Release) -> Iterator[tuple[str, str]]:
@@ -121,12 +109,12 @@ def _facts(release: Release) -> Iterator[tuple[str, str]]:
     yield "id", code(release.id, limit=100)
     yield "job", code(release.job, limit=100)
     yield "version", f"{code(request.version, limit=100)} (previous: {previous})"
-    yield "owner", prose(release.owner, limit=_WORDS) or _NONE
-    yield "registered by", prose(request.author, limit=_WORDS)
-    yield "reason", prose(request.reason, limit=_WORDS) or _NONE
+    yield "owner", prose(release.owner, limit=WORDS) or _NONE
+    yield "registered by", prose(request.author, limit=WORDS)
+    yield "reason", prose(request.reason, limit=WORDS) or _NONE
     yield "files touched", _files(request.files)
-    yield "expected result", prose(release.policy.release.expected, limit=_WORDS) or _NONE
-    yield "rollback note", prose(request.rollback_note, limit=_WORDS) or _NONE
+    yield "expected result", prose(release.policy.release.expected, limit=WORDS) or _NONE
+    yield "rollback note", prose(request.rollback_note, limit=WORDS) or _NONE
     yield "backup", _errand(release.request.backup, release.policy.release.backup)
     yield "rollback check", _errand(release.request.check, () if plan is None else plan.check)
     yield "mode", f"{release.mode}{_demoted(release)}"
@@ -138,18 +126,18 @@ def _files(files: Sequence[str]) -> str:
 
 
 def _demoted(release: Release) -> str:
-    return "" if release.demoted is None else f": {prose(say(release.demoted), limit=_WORDS)}"
+    return "" if release.demoted is None else f": {prose(say(release.demoted), limit=WORDS)}"
 
 
 def _errand(result: CommandResult | None, configured: tuple[str, ...]) -> str:
     """What a command did before the registration, with the last thing that it said."""
     if result is None:
-        command = code(command_line(configured), limit=_WORDS)
+        command = code(command_line(configured), limit=WORDS)
         return f"not run, though configured: {command}" if configured else "none configured"
-    took = _span(result.started_at, result.finished_at)
-    command = code(command_line(result.command), limit=_WORDS)
-    last = last_lines(result.output, limit=_OUTPUT_LINE, lines=1) if result.output.strip() else ()
-    said = f"; it said {code(last[-1], limit=_OUTPUT_LINE)}" if last else ""
+    took = span(result.started_at, result.finished_at)
+    command = code(command_line(result.command), limit=WORDS)
+    last = last_lines(result.output, limit=OUTPUT_LINE, lines=1) if result.output.strip() else ()
+    said = f"; it said {code(last[-1], limit=OUTPUT_LINE)}" if last else ""
     return f"{command}, {result.outcome}, {instant(result.started_at)}, took {took}{said}"
 
 
@@ -168,7 +156,7 @@ def _window(release: Release) -> Iterator[tuple[str, str]]:
 
 
 def _lasted(release: Release, start: Usec) -> str:
-    return "" if release.ended_at is None else f", lasted {_span(start, release.ended_at)}"
+    return "" if release.ended_at is None else f", lasted {span(start, release.ended_at)}"
 
 
 def _verdict(release: Release) -> Iterator[str]:
@@ -183,7 +171,7 @@ def _verdict(release: Release) -> Iterator[str]:
             header=("threshold", "most at once", "of its limit"),
         )
         told = [one for one in standings if one.detail]
-        yield from (f"{prose(one.label, limit=200)}: {prose(one.detail, limit=_WORDS)}." for one in told)
+        yield from (f"{prose(one.label, limit=200)}: {prose(one.detail, limit=WORDS)}." for one in told)
     else:
         yield "No threshold is configured."
     yield from _counts(release)
@@ -194,7 +182,7 @@ def _explained(release: Release) -> Iterator[str]:
     if not sentences:
         yield "Nothing was judged: the window never opened."
         return
-    yield "\n".join(f"- {prose(sentence, limit=_WORDS)}" for sentence in sentences)
+    yield "\n".join(f"- {prose(sentence, limit=WORDS)}" for sentence in sentences)
 
 
 def _counts(release: Release) -> Iterator[str]:
@@ -218,28 +206,6 @@ def _far(one: Standing) -> str:
     return "crossed" if one.ratio >= 1 else f"{int(one.ratio * 100)} %"
 
 
-def _coverage(release: Release) -> Iterator[str]:
-    if release.started_at is None:
-        yield "Nothing was to be read: the window never opened."
-        return
-    if not release.trial.gaps:
-        yield "Complete: no hole was found in what was read of the window."
-        return
-    yield "NOT complete: what stood in these holes was not seen."
-    yield table((_gap(gap) for gap in release.trial.gaps), header=("why", "from", "until", "long", "entries", "job"))
-
-
-def _gap(gap: Gap) -> tuple[str, ...]:
-    return (
-        f"{gap.reason}: {_GAPS[gap.reason]}",
-        instant(gap.since),
-        instant(gap.until),
-        _span(gap.since, gap.until),
-        "unknown" if gap.entries is None else str(gap.entries),
-        "every job" if gap.job is None else code(gap.job, limit=100),
-    )
-
-
 def _see_more(commands: dict[str, list[str]]) -> Iterator[str]:
     if not commands:
         yield "There is nothing to see: the window never opened."
@@ -248,54 +214,6 @@ def _see_more(commands: dict[str, list[str]]) -> Iterator[str]:
     if "after" in commands:
         yield "And what came after it:"
         yield block(commands["after"], language="sh")
-
-
-def _rollback(release: Release) -> Iterator[str]:
-    rollback = release.rollback
-    yield f"State: **{rollback.state}**: {prose(rollback_in_words(release), limit=_WORDS)}"
-    rows = list(_rollback_facts(release))
-    if rows:
-        yield table(rows)
-    yield from _verification(release)
-    if rollback.output:
-        yield "The end of its output:"
-        yield block(last_lines(rollback.output, limit=_OUTPUT_LINE, lines=_OUTPUT_LINES))
-
-
-def _verification(release: Release) -> Iterator[str]:
-    """What was seen of the job after its rollback, by the rules of the release."""
-    verification = release.verification
-    if verification is None or verification.trial.start is None or verification.trial.end is None:
-        return
-    trial = verification.trial
-    yield f"After it: {prose(helped_in_words(release), limit=_WORDS)}."
-    rows = [("watched from", instant(verification.trial.start)), ("until", instant(verification.trial.end))]
-    if verification.ended_at is not None:
-        rows.append(("ended", instant(verification.ended_at)))
-    rows += [(f"matches of {code(rule, limit=100)}", str(count)) for rule, count in trial.matches]
-    rows += [("not seen", ": ".join(_gap(gap)[:2])) for gap in trial.gaps]
-    yield table(rows)
-
-
-def _rollback_facts(release: Release) -> Iterator[tuple[str, str]]:
-    rollback, plan = release.rollback, release.policy.release.rollback
-    if plan is not None:
-        yield "command", code(command_line(plan.command), limit=_WORDS)
-        yield (
-            "user",
-            "none given: root; of a daemon run by hand, its own" if plan.user is None else code(plan.user, limit=100),
-        )
-        yield "time limit", format_duration(plan.timeout)
-    if rollback.reason is not None and rollback.state is not RollbackState.NONE:
-        yield "because", prose(say(rollback.reason), limit=_WORDS)
-    if rollback.exit_code is not None:
-        yield "exit code", str(rollback.exit_code)
-    named = (("queued", rollback.queued_at), ("started", rollback.started_at), ("finished", rollback.finished_at))
-    yield from ((name, instant(at)) for name, at in named if at is not None)
-    if rollback.started_at is not None and rollback.finished_at is not None:
-        yield "took", _span(rollback.started_at, rollback.finished_at)
-    if rollback.state is RollbackState.SUCCEEDED:
-        yield "helped", {True: "yes", False: "NO", None: "not known"}[rollback.helped]
 
 
 def _metric(release: Release) -> Iterator[str]:
@@ -321,7 +239,7 @@ def _history(transitions: Iterable[Transition]) -> Iterator[str]:
     for one in transitions:
         change = f"{one.before} → {one.after}" if one.before else one.after
         what = "" if one.kind is TransitionKind.PHASE else f"{one.kind} "
-        why = "; ".join([*(prose(say(reason), limit=_WORDS) for reason in one.reasons), prose(one.text, limit=_WORDS)])
+        why = "; ".join([*(prose(say(reason), limit=WORDS) for reason in one.reasons), prose(one.text, limit=WORDS)])
         who = prose(one.author, limit=100) or "the daemon"
         yield f"- {instant(one.at)}: {what}{prose(change, limit=200)}, by {who}{': ' if why else ''}{why.strip('; ')}"
 
@@ -339,8 +257,4 @@ def _shown_transition(transition: Transition) -> dict[str, Any]:
 
 
 def _said(release: Release) -> list[str]:
-    return [prose(say(reason), limit=_WORDS) for reason in release.reasons]
-
-
-def _span(since: Usec, until: Usec) -> str:
-    return format_duration(Usec(max(until - since, 0)))
+    return [prose(say(reason), limit=WORDS) for reason in release.reasons]
