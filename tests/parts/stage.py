@@ -51,6 +51,7 @@ class Job:
     mode: str = "rollback"
     command: str = ROLLBACK
     more: str = ""
+    shared_cause: str = "ignore"
 
     def yaml(self) -> str:
         """The job, indented for the section `jobs`."""
@@ -63,7 +64,7 @@ class Job:
             f"      mode: {self.mode}\n"
             f"      window: {self.window}\n"
             f"      settle: 0s\n"
-            f"      shared_cause: ignore\n"
+            f"      shared_cause: {self.shared_cause}\n"
             f"      fail_when: [{{{self.fail_when}}}]\n"
             f"      rollback: {{command: [{self.command}], timeout: 30s{self.more}}}\n"
         )
