@@ -164,3 +164,27 @@ def test_all_witnesses_are_counted_and_the_first_named() -> None:
 def test_a_burst_of_the_released_job_alone_is_not_shared() -> None:
     """Its own errors are no evidence."""
     assert not _is_held(play(_begin(limit=5), _read(*_errors(*["60s"] * 4, "61s"), match("62s", ERROR), at="62s")))
+
+
+def _of_both(at: str, *jobs: JobName) -> tuple[Match, ...]:
+    return tuple(replace(one, cursor=f"cursor-{at}") for job in jobs for one in _errors(at, job=job))
+
+
+def test_two_jobs_that_share_a_unit_are_witnesses_for_a_third() -> None:
+    """Their entries are nothing of the released job's, so both began to fail beside it."""
+    found = (
+        *(one for at in ("50s", "60s") for one in _of_both(at, OTHER_JOB, JobName("report"))),
+        *_errors("61s", "62s"),
+    )
+    story = play(_begin(), _read(*found, at="62s"))
+    assert _is_held(story)
+    assert story.last.reasons[1].startswith("2 other jobs without a release (export, report)")
+
+
+def test_entries_of_the_released_job_are_no_evidence_from_another_one() -> None:
+    """A unit that both jobs name may have been broken by the release; one error of the other's own is no trouble."""
+    shared = tuple(one for at in ("50s", "60s") for one in _of_both(at, JOB, OTHER_JOB))
+    own = _errors("55s", job=OTHER_JOB)
+    assert not _is_held(play(_begin(limit=2), _read(shared[0], shared[1], *own, *shared[2:], at="60s")))
+    more = (*_errors("55s", "56s", job=OTHER_JOB), *shared[2:])
+    assert _is_held(play(_begin(limit=2), _read(*shared[:2], *more, at="60s")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,9 @@ from tests.events import ERROR, JOB, ODD, OTHER_JOB, PANIC, START, batch, config
 from tests.playbook import run
 from watcher.core.duration import MINUTE, SECOND, Usec
 from watcher.core.messages import BatchRead
-from watcher.core.trouble import QUIET, Memory, Trouble, errors_in
+from watcher.core.names import JobName
+from watcher.core.record import trouble_from_record, trouble_record
+from watcher.core.trouble import QUIET, Episode, Memory, Trouble, errors_in
 
 FRESH = Trouble(watched_from=instant("-1h"), rules_hash="1")
 
@@ -68,11 +72,37 @@ def test_memory_is_bounded_and_never_falls(seconds: list[int]) -> None:
 
 
 def test_only_errors_and_worse_are_trouble() -> None:
-    """Warnings are not, nor is an entry that two jobs have in common."""
-    shared = [match("1s", ERROR), match("1s", ERROR, job=OTHER_JOB)]
-    same = [type(one)(job=one.job, rules=one.rules, severity=one.severity, at=one.at, cursor="same") for one in shared]
-    found = [match("0s", ODD), match("0s", PANIC), *same, match("2s", ERROR)]
-    assert [False, True, False, False, True] == [is_error for _, is_error in errors_in(found)]
+    """Warnings are not; of an entry that two jobs have in common each hears whose it is as well."""
+    shared = [replace(match("1s", ERROR, job=job), cursor="same") for job in (JOB, OTHER_JOB)]
+    found = [match("0s", ODD), match("0s", PANIC), *shared, match("2s", ERROR)]
+    told = [(is_error, tuple(others)) for _, is_error, others in errors_in(found)]
+    assert [(False, ()), (True, ()), (True, (OTHER_JOB,)), (True, (JOB,)), (True, ())] == told
+
+
+_NAMES = tuple(JobName(name) for name in "abc")
+
+
+@given(st.lists(st.tuples(st.integers(0, 3000), st.sets(st.sampled_from(_NAMES), min_size=1)), max_size=9))
+def test_beside_a_job_counts_exactly_what_is_not_its_own_as_well(errors: list[tuple[int, set[JobName]]]) -> None:
+    """However the entries were shared, and however they were read in pieces."""
+    fresh = dict.fromkeys(_NAMES, FRESH)
+    known, alone = fresh, {(job, other): Memory(fresh) for job in _NAMES for other in _NAMES if job != other}
+    for number, (second, owners) in enumerate(errors):
+        at = Usec(START + second * SECOND)
+        found = [replace(match("0s", job=job), at=at, cursor=str(number)) for job in sorted(owners)]
+        memory = Memory(known)
+        for one, _, shared in errors_in(found):
+            memory.note(one.job, at, critical=False, shared=shared)
+        known = {job: trouble_from_record(trouble_record(one)) for job, one in memory.known().items()}
+        for (job, other), expected in alone.items():
+            if job in owners and other not in owners:
+                expected.note(job, at, critical=False)
+    for (job, other), expected in alone.items():
+        assert _numbers(expected.known()[job]) == _numbers(known[job].beside(other))
+
+
+def _numbers(one: Episode) -> tuple[object, ...]:
+    return one.since, one.last, one.quiet, one.errors, one.critical
 
 
 def _read(at: str) -> BatchRead:
@@ -95,3 +125,11 @@ def test_a_job_that_was_removed_is_forgotten() -> None:
     story = run(configured(policy(), policy(job=OTHER_JOB)), settings(policy(), at="3s"))
     assert {JOB} == set(story.state.troubles)
     assert {OTHER_JOB: None} == dict(story.decisions[0].troubles)
+
+
+def test_what_was_in_common_with_a_removed_job_is_forgotten() -> None:
+    """So the memory is bounded by the jobs that are configured."""
+    shared = [replace(match("1s", job=job), cursor="same") for job in (JOB, OTHER_JOB)]
+    seen = run(configured(policy(), policy(job=OTHER_JOB)), batch(*shared, at="1s"))
+    assert {OTHER_JOB} == set(seen.state.troubles[JOB].apart)
+    assert {} == run(seen.state, settings(policy(), at="3s")).state.troubles[JOB].apart

@@ -96,9 +96,9 @@ def _with_trial(release: Release, trial: Trial) -> Release:
 def _in_order(draft: Draft, found: Sequence[Found], crossings: Mapping[int, list[_Crossing]]) -> None:
     """Remember what went wrong, entry by entry, and fail the releases by what was known at that very entry."""
     memory = Memory(draft.before.troubles)
-    for one, is_error in errors_in(found):
+    for one, is_error, shared in errors_in(found):
         if is_error:
-            memory.note(one.job, one.at, critical=_is_critical(one))
+            memory.note(one.job, one.at, critical=_is_critical(one), shared=shared)
         for crossing in crossings.get(id(one), ()):
             _fail(draft, memory.known(), crossing)
     draft.troubles |= memory.changed()

@@ -13,7 +13,7 @@ from watcher.core.duration import MINUTE, Usec
 from watcher.core.names import JobName
 from watcher.core.reason import Reason, ReasonCode
 from watcher.core.release import Release
-from watcher.core.trouble import Trouble
+from watcher.core.trouble import Episode, Trouble
 
 NEAR, FAR = Usec(2 * MINUTE), Usec(15 * MINUTE)
 """How far back from the failure another job's trouble may have begun: as far as the window, within these bounds."""
@@ -27,7 +27,7 @@ def shared_cause(draft: Draft, troubles: Mapping[JobName, Trouble], release: Rel
 
     `troubles` is what was seen up to that very entry. A job counts if its episode began within the time that the
     release took to fail (at least NEAR, at most FAR), after it had been quiet for as long, and if it had no release
-    meanwhile.
+    meanwhile. Entries that are the released job's as well are no evidence; those of two other jobs are, for both.
     """
     if release.started_at is None:
         return None
@@ -36,7 +36,9 @@ def shared_cause(draft: Draft, troubles: Mapping[JobName, Trouble], release: Rel
     others = sorted(
         job
         for job, trouble in troubles.items()
-        if job != release.job and _began(trouble, opened, at, took) and not _was_released(draft, job, opened)
+        if job != release.job
+        and _began(trouble.beside(release.job), opened, at, took)
+        and not _was_released(draft, job, opened)
     )
     if not others:
         return None
@@ -45,7 +47,7 @@ def shared_cause(draft: Draft, troubles: Mapping[JobName, Trouble], release: Rel
     )
 
 
-def _began(trouble: Trouble, opened: Usec, at: Usec, took: Usec) -> bool:
+def _began(trouble: Episode, opened: Usec, at: Usec, took: Usec) -> bool:
     if trouble.since is None or not opened <= trouble.since <= at:
         return False
     return trouble.quiet >= took and (trouble.errors >= ERRORS or trouble.critical > 0)

@@ -1,14 +1,14 @@
 """What went wrong with each job lately: just enough to see that it began to fail, without any baseline.
 
 An episode is a row of errors, from the first one after a quiet time on; it ends when nothing was wrong for QUIET. Of
-each job one is remembered, in six numbers. It is part of the durable state, so that a restart forgets nothing, and goes
+each job one is remembered, in six numbers, and one more for each job with which it has entries in common. It is part of the durable state, so that a restart forgets nothing, and goes
 by the entries' own instants, in the journal's order: live and in replay, whole and in pieces, it is the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from watcher.core.duration import MINUTE, Usec
 from watcher.core.found import Found, Match, RunEnded, RunOutcome
@@ -22,20 +22,35 @@ QUIET = Usec(10 * MINUTE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """The last episode of a job's errors, `since` its first and `last` its last one; None before any was seen.
+class Episode:
+    """A row of errors, `since` its first and `last` its last one; None before any was seen.
 
-    `quiet` is how long nothing was wrong before it, as far back as the job was watched: `watched_from` is when it began
-    to be, by the rules of `rules_hash`. `errors` are those of the episode, `critical` the critical ones among them.
+    `quiet` is how long nothing was wrong before it, as far back as the job was watched. `errors` are those of the
+    episode, `critical` the critical ones among them.
     """
 
-    watched_from: Usec
-    rules_hash: str
     since: Usec | None = None
     last: Usec | None = None
     quiet: Usec = NOTHING
     errors: int = 0
     critical: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble(Episode):
+    """The last episode of a job's errors; `watched_from` is when it began to be watched, by the rules of `rules_hash`.
+
+    An entry of two jobs tells nothing about the one that it does not tell about the other. So `apart` holds, for each
+    job that had errors in common with this one, the last episode of the errors that it has not in common with that job.
+    """
+
+    watched_from: Usec
+    rules_hash: str
+    apart: Mapping[JobName, Episode] = field(default_factory=dict)
+
+    def beside(self, job: JobName) -> Episode:
+        """The last episode of what went wrong here and was no entry of `job` as well."""
+        return self.apart.get(job, self)
 
 
 class Memory:
@@ -46,59 +61,90 @@ class Memory:
 
     def __init__(self, troubles: Mapping[JobName, Trouble]) -> None:
         self._before = troubles
-        self._open: dict[JobName, _Episode] = {}
+        self._open: dict[JobName, _Telling] = {}
 
-    def note(self, job: JobName, at: Usec, *, critical: bool) -> None:
-        """One more error. One that seems older than the last (the clock was set back) ends nothing."""
-        episode = self._open.get(job)
-        if episode is None:
+    def note(self, job: JobName, at: Usec, *, critical: bool, shared: Sequence[JobName] = ()) -> None:
+        """One more error, of an entry that is `shared` with these other jobs.
+
+        One that seems older than the last (the clock was set back) ends nothing.
+        """
+        telling = self._open.get(job)
+        if telling is None:
             trouble = self._before.get(job)
             if trouble is None:
                 return
-            episode = self._open[job] = _Episode(trouble)
-        last = episode.last
-        if last is None or at - last >= QUIET:
-            before = episode.watched_from if last is None else last
-            episode.since, episode.last, episode.quiet = at, at, Usec(max(at - before, 0))
-            episode.errors, episode.critical = 1, int(critical)
-            return
-        if at > last:
-            episode.last = at
-        episode.errors += 1
-        episode.critical += critical
+            telling = self._open[job] = _Telling(trouble)
+        telling.note(at, critical=critical, shared=shared)
 
     def changed(self) -> dict[JobName, Trouble]:
         """The troubles that differ from before."""
-        return {job: episode.sealed(self._before[job]) for job, episode in self._open.items()}
+        return {job: telling.sealed() for job, telling in self._open.items()}
 
     def known(self) -> Mapping[JobName, Trouble]:
         """All of them, as they are known at this point of the batch."""
         return {**self._before, **self.changed()}
 
 
-class _Episode:
-    """The numbers of one trouble, to be changed."""
+class _Telling:
+    """One trouble, to be changed: the episode of all its errors, and those apart from other jobs."""
 
-    __slots__ = ("critical", "errors", "last", "quiet", "since", "watched_from")
+    __slots__ = ("_apart", "_trouble", "_whole")
 
     def __init__(self, trouble: Trouble) -> None:
-        self.watched_from, self.since, self.last, self.quiet = (
-            trouble.watched_from,
-            trouble.since,
-            trouble.last,
-            trouble.quiet,
-        )
-        self.errors, self.critical = trouble.errors, trouble.critical
+        self._trouble = trouble
+        self._whole = _Counted(trouble)
+        self._apart = {job: _Counted(episode) for job, episode in trouble.apart.items()}
 
-    def sealed(self, before: Trouble) -> Trouble:
+    def note(self, at: Usec, *, critical: bool, shared: Sequence[JobName]) -> None:
+        for job in shared:
+            if job not in self._apart:  # up to now nothing was in common
+                self._apart[job] = self._whole.copy()
+        watched_from = self._trouble.watched_from
+        self._whole.note(at, critical=critical, watched_from=watched_from)
+        for job, apart in self._apart.items():
+            if job not in shared:
+                apart.note(at, critical=critical, watched_from=watched_from)
+
+    def sealed(self) -> Trouble:
+        """What was in common is forgotten as soon as it makes no difference any more."""
+        whole = self._whole.sealed()
+        apart = {job: one for job, counted in self._apart.items() if (one := counted.sealed()) != whole}
         return replace(
-            before,
-            since=self.since,
-            last=self.last,
-            quiet=self.quiet,
-            errors=self.errors,
-            critical=self.critical,
+            self._trouble,
+            since=whole.since,
+            last=whole.last,
+            quiet=whole.quiet,
+            errors=whole.errors,
+            critical=whole.critical,
+            apart=apart,
         )
+
+
+class _Counted:
+    """The numbers of one episode, to be changed."""
+
+    __slots__ = ("critical", "errors", "last", "quiet", "since")
+
+    def __init__(self, episode: Episode) -> None:
+        self.since, self.last, self.quiet = episode.since, episode.last, episode.quiet
+        self.errors, self.critical = episode.errors, episode.critical
+
+    def copy(self) -> _Counted:
+        return _Counted(self.sealed())
+
+    def note(self, at: Usec, *, critical: bool, watched_from: Usec) -> None:
+        if self.last is None or at - self.last >= QUIET:
+            before = watched_from if self.last is None else self.last
+            self.since, self.last, self.quiet = at, at, Usec(max(at - before, 0))
+            self.errors, self.critical = 1, int(critical)
+            return
+        if at > self.last:
+            self.last = at
+        self.errors += 1
+        self.critical += critical
+
+    def sealed(self) -> Episode:
+        return Episode(since=self.since, last=self.last, quiet=self.quiet, errors=self.errors, critical=self.critical)
 
 
 def remembered(
@@ -106,28 +152,39 @@ def remembered(
 ) -> dict[JobName, Trouble]:
     """The memory for these jobs: kept where a job is watched as before, begun anew at `at` where it is not."""
     return {
-        job: known[job]
+        job: _of_these(known[job], policies)
         if job in known and known[job].rules_hash == policy.rules_hash
         else Trouble(watched_from=at, rules_hash=policy.rules_hash)
         for job, policy in policies.items()
     }
 
 
-def errors_in(found: Sequence[Found]) -> Iterator[tuple[Found, bool]]:
-    """Each find in its order, and whether it is an error of its job alone.
+def _of_these(trouble: Trouble, policies: Mapping[JobName, JobPolicy]) -> Trouble:
+    gone = trouble.apart.keys() - policies.keys()
+    if not gone:
+        return trouble
+    return replace(trouble, apart={job: one for job, one in trouble.apart.items() if job not in gone})
 
-    An entry of two jobs tells nothing about the one that it does not tell about the other, so it is nobody's.
-    """
+
+def errors_in(found: Sequence[Found]) -> Iterator[tuple[Found, bool, Sequence[JobName]]]:
+    """Each find in its order, whether it is an error of its job, and the other jobs whose entry it is as well."""
     place, end = 0, len(found)
     while place < end:
         first = found[place]
-        after, alone = place + 1, True
+        after = place + 1
         while after < end and found[after].cursor == first.cursor:
-            alone = alone and found[after].job == first.job
             after += 1
-        for one in found[place:after]:
-            yield one, alone and _is_error(one)
+        if after == place + 1:
+            yield first, _is_error(first), ()
+        else:
+            yield from _of_one_entry(found[place:after])
         place = after
+
+
+def _of_one_entry(found: Sequence[Found]) -> Iterator[tuple[Found, bool, Sequence[JobName]]]:
+    jobs = dict.fromkeys(one.job for one in found)
+    for one in found:
+        yield one, _is_error(one), [job for job in jobs if job != one.job]
 
 
 def _is_error(found: Found) -> bool:
