@@ -217,6 +217,9 @@ def test_prepared_release_is_deployed_and_extended(daemon: Served) -> None:
     deployed = daemon.watcher("release", "deployed", RELEASE, "-o", "json")
     extended = daemon.watcher("release", "extend", RELEASE, "--by", "10m", "--reason", "slow", "-o", "json")
     assert ("watching", "25m") == (deployed.json["phase"], extended.json["window"])
+    told = daemon.watcher("release", "extend", RELEASE, "--by", "10m", "--reason", "slower").out
+    end = daemon.watcher("release", "show", RELEASE, "-o", "json").json["ends_at"]
+    assert f"{RELEASE}: watching until {end[:19]}Z, 3" in told
 
 
 def test_hostile_words_are_shown_escaped(daemon: Served) -> None:

@@ -52,6 +52,28 @@ def at_the_end(*found: Found, entries: int = 1, **terms: Any) -> Story:
             ["no success seen: 1 run ended, 1 of them failed"],
         ),
         (
+            [began("1s"), match("2s"), run("3s", since="1s", failed=True)],
+            {"has_runs": True, "settle": "30s"},
+            [
+                "no success seen: 1 run ended, 1 of them failed",
+                "1 run failed and 1 match in the first 30s, within `settle`: not held against the release",
+            ],
+        ),
+        (
+            [began("1s"), run("3s", since="1s", failed=True), began("4s", 2), match("5s")],
+            {"has_runs": True, "settle": "30s"},
+            [],
+        ),
+        (
+            [match("5s"), match("6s")],
+            {"has_runs": True, "settle": "30s", "expect": ONE_RUN},
+            [
+                NO_RUN,
+                "no run seen, 1 successful run expected",
+                "2 matches in the first 30s, within `settle`: not held against the release",
+            ],
+        ),
+        (
             [began("1m"), run("2m", since="1m", failed=True), began("3m", 2)],
             {"has_runs": True},
             [],

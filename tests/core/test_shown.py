@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -147,10 +148,17 @@ def test_failed_release_is_shown_with_its_arithmetic() -> None:
 def test_what_is_not_known_is_null_and_never_zero() -> None:
     """What nobody measured does not look like a measurement."""
     shown = shown_release(BARE)
-    for key in ("runs", "baseline", "verdict", "previous", "started_at", "settles_at", "ends_at", "ended_at", "backup"):
+    for key in ("baseline", "verdict", "previous", "started_at", "settles_at", "ends_at", "ended_at", "backup"):
         assert shown[key] is None, key
     assert shown["rollback"]["command"] is None
     assert {"complete": True, "gaps": []} == shown["coverage"]
+
+
+def test_runs_are_counted_from_the_registration_on() -> None:
+    """While the release is prepared too: what began since then is its own, and a script finds a number either way."""
+    assert (0, 0) == (shown_release(BARE)["runs"]["failed"], shown_release(BARE)["runs"]["counted"])
+    trial = replace(BARE.trial, runs=BARE.trial.runs.began())
+    assert 1 == shown_release(replace(BARE, trial=trial))["runs"]["began"]
 
 
 def test_gap_is_shown_with_its_span_and_size() -> None:

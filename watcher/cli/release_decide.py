@@ -9,7 +9,7 @@ from typing import Any
 from watcher.cli import exits
 from watcher.cli.output import output_of
 from watcher.cli.reaching import address_of, client_of
-from watcher.cli.release_lines import headline
+from watcher.cli.release_lines import headline, until
 
 
 def deployed(args: argparse.Namespace) -> int:
@@ -24,5 +24,5 @@ def decide(args: argparse.Namespace) -> int:
 
 def _ask(args: argparse.Namespace, what: str, body: Mapping[str, Any]) -> int:
     found, output = client_of(args).change(address_of(args.id, what), body).json, output_of(args)
-    output.data(found, [headline(found, output)])
+    output.data(found, [headline(found, output) + until(found)])
     return exits.OK

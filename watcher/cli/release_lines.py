@@ -34,6 +34,13 @@ def headline(release: Mapping[str, Any], output: Output) -> str:
     return line + _HELPED.get(rollback["helped"], "")
 
 
+def until(release: Mapping[str, Any]) -> str:
+    """When its window is over, for the end of a headline; nothing once it is, or while its clock stands."""
+    if not is_open(release) or release["ends_at"] is None:
+        return ""
+    return f" until {words(release['ends_at'])[:19]}Z, {_span(release['seconds_left'])} left"
+
+
 def progress(release: Mapping[str, Any], output: Output) -> str:
     """One line while it is open or its rollback runs: the time left, and each threshold as number of limit."""
     if not is_open(release):
@@ -41,7 +48,7 @@ def progress(release: Mapping[str, Any], output: Output) -> str:
     parts = [output.coloured(release["phase"])]
     left = release.get("seconds_left")
     if left is not None:
-        parts.append(f"{format_duration(Usec(int(left) * SECOND)) if left >= 1 else '0s'} left")
+        parts.append(f"{_span(left)} left")
     parts += [
         f"{words(one['threshold'])}: {number(one.get('now', one['count']))} of {number(one['limit'])}"
         for one in release["thresholds"]
@@ -51,6 +58,10 @@ def progress(release: Mapping[str, Any], output: Output) -> str:
     if not release["coverage"]["complete"]:
         parts.append(f"{len(release['coverage']['gaps'])} gaps")
     return ", ".join(parts)
+
+
+def _span(seconds: float) -> str:
+    return format_duration(Usec(int(seconds) * SECOND)) if seconds >= 1 else "0s"
 
 
 def table(releases: Sequence[Mapping[str, Any]], output: Output) -> list[str]:
@@ -83,7 +94,7 @@ def details(release: Mapping[str, Any], output: Output) -> list[str]:
     facts += [("", words(one["detail"])) for one in release["thresholds"] if one["detail"]]
     facts += [("not judged", words(one)) for one in release["unjudged"]]
     facts += [("matches", f"{count} {words(rule)}") for rule, count in sorted(release["matches"].items())]
-    facts += [("runs", _runs(release["runs"]))] if any((release["runs"] or {}).values()) else []
+    facts += [("runs", _runs(release["runs"]))] if any(release["runs"].values()) else []
     facts += [
         ("gap", f"{words(gap['reason'])}, {words(gap['since'])} to {words(gap['until'])}") for gap in _gaps(release)
     ]

@@ -19,7 +19,8 @@ from watcher.core.trial import Trial
 def doubts(release: Release, span: Usec) -> tuple[Reason, ...]:
     """Everything that stands against `passed` at the end of a window that lasted `span`."""
     trial, policy = release.trial, release.policy.release
-    return (*_unseen(trial), *_unjudged(trial, policy), *_unproved(trial, policy, span))
+    unproved = tuple(_unproved(trial, policy, span))
+    return (*_unseen(trial), *_unjudged(trial, policy), *unproved, *(_while_settling(trial) if unproved else ()))
 
 
 def _unseen(trial: Trial) -> Iterator[Reason]:
@@ -58,6 +59,14 @@ def _unproved(trial: Trial, policy: ReleasePolicy, span: Usec) -> Iterator[Reaso
         )
     if expect.line and not trial.expected:
         yield Reason(code=ReasonCode.EXPECTED_LINE, what=policy.expected)
+
+
+def _while_settling(trial: Trial) -> Iterator[Reason]:
+    """Why there is no evidence of success, perhaps: what went wrong while nothing was held against the release."""
+    failed, start, settles_at = trial.runs.settling, trial.start, trial.settles_at
+    if (failed or trial.settling) and start is not None and settles_at is not None:
+        span = Usec(settles_at - start)
+        yield Reason(code=ReasonCode.FAILED_SETTLING, count=failed, seen=trial.settling, span=span)
 
 
 def _no_run(trial: Trial) -> bool:

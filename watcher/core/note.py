@@ -191,6 +191,8 @@ def _counts(release: Release) -> Iterator[str]:
         yield table(rows, header=("rule", "matches held against the release"))
     if release.trial.settling:
         yield f"Seen before the job had settled, and not held against the release: {release.trial.settling}."
+    if release.trial.runs.settling:
+        yield f"Runs that failed before it had settled, and not held against it: {release.trial.runs.settling}."
     unjudged = release.policy.release.unjudged
     if unjudged:
         yield f"Configured, but not judged by this version: {', '.join(code(key, limit=200) for key in unjudged)}."

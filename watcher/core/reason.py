@@ -24,6 +24,7 @@ class ReasonCode(StrEnum):
     SILENT = "silent"
     NO_RUN = "no-run"
     NO_SUCCESS = "no-success"
+    FAILED_SETTLING = "failed-settling"
     EXPECTED_RUNS = "expected-runs"
     EXPECTED_LINE = "expected-line"
     GAP = "gap"

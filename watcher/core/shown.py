@@ -78,10 +78,8 @@ def shown_release(release: Release) -> dict[str, Any]:
     }
 
 
-def _shown_runs(trial: Trial) -> dict[str, int] | None:
-    """Runs of the release; those that began before it are in `old`. None before the clock has started."""
-    if trial.start is None:
-        return None
+def _shown_runs(trial: Trial) -> dict[str, int]:
+    """Runs of the release; those that began before it are in `old`. Some may have begun before the clock started."""
     runs = trial.runs
     return {
         "began": runs.begun,

@@ -1,8 +1,9 @@
 """What went wrong with each job lately: just enough to see that it began to fail, without any baseline.
 
 An episode is a row of errors, from the first one after a quiet time on; it ends when nothing was wrong for QUIET. Of
-each job one is remembered, in six numbers, and one more for each job with which it has entries in common. It is part of the durable state, so that a restart forgets nothing, and goes
-by the entries' own instants, in the journal's order: live and in replay, whole and in pieces, it is the same.
+each job one is remembered, in six numbers, and one more for each job with which it has entries in common. It is part
+of the durable state, so that a restart forgets nothing, and goes by the entries' own instants, in the journal's order:
+live and in replay, whole and in pieces, it is the same.
 """
 
 from __future__ import annotations
@@ -138,8 +139,7 @@ class _Counted:
             self.since, self.last, self.quiet = at, at, Usec(max(at - before, 0))
             self.errors, self.critical = 1, int(critical)
             return
-        if at > self.last:
-            self.last = at
+        self.last = max(self.last, at)
         self.errors += 1
         self.critical += critical
 

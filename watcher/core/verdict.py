@@ -75,6 +75,8 @@ def say(reason: Reason) -> str:  # noqa: C901, PLR0912 - one arm for each word o
             return f"no run seen: {_old(reason)}"
         case ReasonCode.NO_SUCCESS:
             return f"no success seen: {_plural(reason.total, 'run', 'runs')} ended, {reason.count} of them failed"
+        case ReasonCode.FAILED_SETTLING:
+            return f"{_while_settling(reason)}, within `settle`: not held against the release"
         case ReasonCode.EXPECTED_RUNS:
             runs = _plural(reason.count, "successful run", "successful runs")
             return f"{runs} of {reason.total} seen, {reason.limit} expected" if reason.total else _none_of(reason)
@@ -114,6 +116,13 @@ def say(reason: Reason) -> str:  # noqa: C901, PLR0912 - one arm for each word o
             return f"{started} in {_span(reason.span)}, limit {reason.limit}: a person decides"
         case ReasonCode.STALE:
             return f"decided {_span(reason.span)} after the failure, limit {_span(reason.within)}: a person decides"
+
+
+def _while_settling(reason: Reason) -> str:
+    failed = f"{_plural(reason.count, 'run', 'runs')} failed" if reason.count else ""
+    seen = _plural(reason.seen, "match", "matches") if reason.seen else ""
+    what = " and ".join(one for one in (failed, seen) if one) or "something went wrong"
+    return f"{what} in the first {_span(reason.span)}"
 
 
 def _above_baseline(reason: Reason) -> str:
