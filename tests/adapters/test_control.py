@@ -112,6 +112,22 @@ async def test_registration_is_answered_with_the_open_release(client: Client) ->
     assert 1 == reply.json["schema"]
 
 
+async def test_a_dry_run_registers_nothing(front: MemoryFront, client: Client) -> None:
+    """It tells the mode, why that is not the one asked for, and whether the release is there already."""
+    first = await client.register(id="r-1", mode="rollback", dry_run=True)
+    assert (200, {"schema": 1, "known": False, "mode": "rollback", "mode_reason": None}) == (first.status, first.json)
+    assert {} == front.records
+    inside = await client.register(mode="rollback", inside_rollback="r-0", dry_run=True)
+    assert "observe" == inside.json["mode"]
+    assert "registered from within the rollback of r-0" in inside.json["mode_reason"]
+    await client.register(id="r-1")
+    assert (await client.register(id="r-1", dry_run=True)).json["known"]
+    assert (409, 400) == (
+        (await client.register(id="r-1", reason="x", dry_run=True)).status,
+        (await client.register(mode="rollback", window="1ms", dry_run=True)).status,
+    )
+
+
 async def test_registering_the_same_again_gives_the_same_release(front: MemoryFront, client: Client) -> None:
     """The same id and content are the same release, this time 200."""
     first = await client.register(id="r-1")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.events import JOB, RELEASE, batch, configured, observed, policy, release, span
+from tests.events import JOB, RELEASE, batch, configured, observed, policy, release, request, settings, span
 from tests.parts.front import MemoryFront
 from tests.parts.verbs import COMMAND, Served, served, surroundings
 from watcher.cli.client import unreachable
@@ -444,6 +444,48 @@ def test_check_runs_as_the_rollbacks_user_when_root_registers(tmp_path: Path) ->
         result = front.records[RELEASE].request.check
     assert result is not None
     assert f"nobody\n{pwd.getpwnam('nobody').pw_dir}\n" == result.output
+
+
+def _with_errands(tmp_path: Path, stack: ExitStack) -> Served:
+    """A job whose backup and check leave a mark each, and whose release 2.0 was rolled back to 1.9."""
+    marked = [("/usr/bin/touch", str(tmp_path / name)) for name in ("backed-up", "checked")]
+    job = policy(limit=1)
+    assert job.release.rollback is not None
+    terms = replace(job.release, backup=marked[0], rollback=replace(job.release.rollback, check=marked[1]))
+    front = MemoryFront(state=configured(policy(limit=1)))
+    daemon = stack.enter_context(served(front, tmp_path))
+    for event in (
+        release(replace(request(), previous="1.9")),
+        batch(errors=1, at="1m"),
+        observed(RollbackState.SUCCEEDED, at="2m"),
+        settings(replace(job, release=terms), at="2m"),
+    ):
+        front.take(event)
+    return daemon
+
+
+def test_a_refused_registration_runs_no_command(tmp_path: Path) -> None:
+    """That a version was rolled back is known before its backup and check are run; with --force they are."""
+    with ExitStack() as stack:
+        daemon = _with_errands(tmp_path, stack)
+        said = daemon.watcher("release", "start", JOB, "--version", "2.0")
+        ran = [(tmp_path / name).exists() for name in ("backed-up", "checked")]
+        forced = daemon.watcher("release", "start", JOB, "--version", "2.0", "--force", "--reason", "mended")
+    assert (64, [False, False]) == (said.code, ran)
+    assert "was rolled back" in said.err
+    assert (0, True, True) == (forced.code, (tmp_path / "backed-up").exists(), (tmp_path / "checked").exists())
+
+
+def test_what_is_only_observed_is_backed_up_and_not_checked(tmp_path: Path) -> None:
+    """The check is of a rollback that will not come; the deployment comes, and so does its backup."""
+    with ExitStack() as stack:
+        daemon = _with_errands(tmp_path, stack)
+        said = daemon.watcher("release", "start", JOB, "--version", "1.9", "--id", "back")
+        assert "goes back to this version: this release is only observed" in said.err
+        assert (True, False) == ((tmp_path / "backed-up").exists(), (tmp_path / "checked").exists())
+        (tmp_path / "backed-up").unlink()
+        again = daemon.watcher("release", "start", JOB, "--version", "1.9", "--id", "back")
+    assert (0, 0, False) == (said.code, again.code, (tmp_path / "backed-up").exists())
 
 
 def test_backup_that_hangs_registers_nothing(tmp_path: Path) -> None:

@@ -21,11 +21,13 @@ from tests.events import (
     watching,
 )
 from tests.playbook import play
+from watcher.core.engine import decide
 from watcher.core.messages import Accepted, Judgement, QueueRollback, Refused
 from watcher.core.names import ReleaseId
 from watcher.core.policy import JobPolicy, Mode
 from watcher.core.reason import ReasonCode
 from watcher.core.release import CommandResult, Phase, Release, RollbackState
+from watcher.core.state import State
 
 THIRD = ReleaseId("import-3")
 QUEUED = play(watching(limit=1), batch(errors=1, at="1m")).state
@@ -71,6 +73,27 @@ def test_a_release_is_rolled_back_by_itself_only_if_the_check_passed(
     if expected is not None:
         assert expected == story.last.rollback_reason
         assert [ReasonCode.CHECK] == [one.code for one in story.transitions[0].reasons]
+
+
+@pytest.mark.parametrize(
+    ("begin", "version", "mode"),
+    [(configured(_checked()), "3.0", Mode.ROLLBACK), (UNDONE, "1.9", Mode.OBSERVE), (QUEUED, "3.0", Mode.ROLLBACK)],
+)
+def test_a_dry_run_tells_the_mode_and_changes_nothing(begin: State, version: str, mode: Mode) -> None:
+    """The check is yet to come, so its result is not missed; the job's other releases stay as they are."""
+    asked = replace(release(request(version=version), fresh_id=THIRD, at="3m"), dry_run=True)
+    decision = decide(begin, asked)
+    assert isinstance(decision.answer, Accepted)
+    assert decision.answer.release is not None
+    assert (mode, THIRD) == (decision.answer.release.mode, decision.answer.release.id)
+    assert (False, (), begin) == (decision.is_durable, decision.commands, decision.state)
+
+
+def test_a_dry_run_is_refused_as_the_registration_would_be() -> None:
+    """So that nobody runs a backup for a version that was rolled back."""
+    answers = [decide(UNDONE, replace(release(fresh_id=THIRD, at="3m"), dry_run=dry)).answer for dry in (True, False)]
+    assert isinstance(answers[0], Refused)
+    assert answers[1] == answers[0]
 
 
 def test_an_observed_release_needs_no_check() -> None:

@@ -89,7 +89,7 @@ class Errand(_Body):
 
 
 class Registration(_Body):
-    """The body of `POST /api/v1/releases`."""
+    """The body of `POST /api/v1/releases`; `dry_run` asks what would become of it, and registers nothing."""
 
     job: Name
     version: Filled
@@ -106,6 +106,7 @@ class Registration(_Body):
     check: Errand | None = None
     inside_rollback: Name | None = None
     force: bool = False
+    dry_run: bool = False
 
     def request(self, author: str) -> ReleaseRequest:
         """The same as the core knows it, asked for by `author`."""

@@ -39,7 +39,7 @@ from watcher.core.messages import (
 )
 from watcher.core.names import JobName, ReleaseId, is_safe_name
 from watcher.core.release import Phase, Release, RollbackState
-from watcher.core.shown import SCHEMA
+from watcher.core.shown import SCHEMA, shown_release
 
 LIMITS = Limits(connections=32, each_user=8, polls=64, polls_each_user=32)
 LONGEST_WAIT = Usec(60 * SECOND)
@@ -131,8 +131,21 @@ class _Writes:
         """A release is registered."""
         body = read_body(await request.read(), Registration)
         now, job = self._front.now(), JobName(body.job)
-        event = ReleaseRequested(at=now, request=body.request(_author(request)), fresh_id=self._front.fresh_id(job))
-        return await self._ask(event)
+        asked, fresh_id = body.request(_author(request)), self._front.fresh_id(job)
+        event = ReleaseRequested(at=now, request=asked, fresh_id=fresh_id, dry_run=body.dry_run)
+        return await (self._rehearse(event) if body.dry_run else self._ask(event))
+
+    async def _rehearse(self, event: ReleaseRequested) -> web.StreamResponse:
+        """Answers a dry run: whether the release is there already, its mode, why it is not the mode asked for."""
+        answer = await self._front.ask(event)
+        if isinstance(answer, Refused):
+            return refused(answer)
+        would = answer.release
+        if would is None:
+            raise FrontError("a registration was answered without a release")
+        shown = shown_release(would)
+        known = self._front.find(would.id) is not None
+        return to_json({"schema": SCHEMA, "known": known, **{key: shown[key] for key in ("mode", "mode_reason")}})
 
     async def deployed(self, request: web.Request) -> web.StreamResponse:
         """A prepared release is out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from watcher.cli import exits
@@ -10,7 +11,7 @@ from watcher.cli.client import Client, RefusedError
 from watcher.cli.exits import UsageError
 from watcher.cli.inside import rollback_around
 from watcher.cli.output import LINE, Output, output_of
-from watcher.cli.reaching import address_of, client_of, query_of
+from watcher.cli.reaching import client_of, query_of
 from watcher.cli.unit_losses import UnitLosses
 from watcher.core.text import shown
 
@@ -42,11 +43,9 @@ def register(args: argparse.Namespace, client: Client, output: Output) -> dict[s
     job = known["jobs"].get(args.job, {})  # one that it does not know is the registration's to refuse
     losses = UnitLosses(args.job, job.get("units", ()), known["journal"]["source"])
     try:
-        if (job.get("backup") or job.get("check")) and not _is_known(client, args.id):
-            from watcher.cli.errands import run_errands  # noqa: PLC0415 - starts processes: slow to load
-
-            body |= run_errands(job, body, output)
         body |= {"prepare": args.prepare or None, "force": args.force or None, "inside_rollback": rollback_around()}
+        if job.get("backup") or job.get("check"):
+            body |= _errands(client, job, body, output)
         found = client.change("/api/v1/releases", body).json
         for warning in losses.warnings():
             output.message(warning)
@@ -82,14 +81,15 @@ def _last_version(client: Client, job: str) -> str | None:
     return found[0]["version"] if found else None
 
 
-def _is_known(client: Client, release: str | None) -> bool:
-    """Whether this is the same call again: a second backup could save what the new version has broken."""
-    if release is None:
-        return False
-    try:
-        client.read(address_of(release))
-    except RefusedError as error:
-        if error.kind == "unknown-release":
-            return False
-        raise
-    return True
+def _errands(client: Client, job: Mapping[str, Any], body: Mapping[str, Any], output: Output) -> dict[str, Any]:
+    """What the job's commands did, each where it makes sense: never before it is known that the release will be taken.
+
+    Nothing is run if this is the same call again (a second backup could save what the new version has broken), and no
+    check of a rollback that can't be. Raises RefusedError as the registration would, and BackupError.
+    """
+    would = client.change("/api/v1/releases", {**body, "dry_run": True}).json
+    if would["known"]:
+        return {}
+    from watcher.cli.errands import run_errands  # noqa: PLC0415 - starts processes: slow to load
+
+    return run_errands(job if would["mode_reason"] is None else {**job, "check": None}, body, output)

@@ -43,8 +43,11 @@ def refuse_repeat(draft: Draft, request: ReleaseRequest) -> Refused | None:
     )
 
 
-def demotion(draft: Draft, request: ReleaseRequest, policy: JobPolicy) -> Reason | None:
-    """Why the release may only be observed, whatever mode was asked for; None if nothing stands against that mode."""
+def demotion(draft: Draft, request: ReleaseRequest, policy: JobPolicy, *, is_checked: bool = True) -> Reason | None:
+    """Why the release may only be observed, whatever mode was asked for; None if nothing stands against that mode.
+
+    Not `is_checked`: the rollback's check is yet to come, and its result is not asked for.
+    """
     if (request.mode or policy.release.mode) is Mode.OBSERVE:
         return None
     if request.inside_rollback is not None:
@@ -53,7 +56,7 @@ def demotion(draft: Draft, request: ReleaseRequest, policy: JobPolicy) -> Reason
     if undone is not None:
         return Reason(code=ReasonCode.ROLLED_BACK_TO, what=undone.id)
     plan = policy.release.rollback
-    return None if plan is None or not plan.check else _unchecked(plan.check, request.check)
+    return None if plan is None or not plan.check or not is_checked else _unchecked(plan.check, request.check)
 
 
 def _undone(draft: Draft, request: ReleaseRequest) -> Release | None:

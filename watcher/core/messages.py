@@ -58,11 +58,15 @@ class ReaderRestarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseRequested:
-    """Somebody registers a release. `fresh_id` is the id that it gets if it brings none."""
+    """Somebody registers a release. `fresh_id` is the id that it gets if it brings none.
+
+    `dry_run`: only asks whether it would be taken and in which mode, before its backup and check are run.
+    """
 
     at: Usec
     request: ReleaseRequest
     fresh_id: ReleaseId
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

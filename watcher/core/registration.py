@@ -31,7 +31,10 @@ SHORTEST_WINDOW = SECOND
 
 
 def register(draft: Draft, event: ReleaseRequested) -> Answer:
-    """Open a release, or say why not; the same request with the same id is answered by the release that is there."""
+    """Open a release, or say why not; the same request with the same id is answered by the release that is there.
+
+    A dry run is answered by the release that it would be, and changes nothing.
+    """
     request = event.request
     release_id = request.id or event.fresh_id
     known = draft.release(release_id)
@@ -43,8 +46,11 @@ def register(draft: Draft, event: ReleaseRequested) -> Answer:
     refusal = _refuse(release_id, request, policy) or refuse_repeat(draft, request)
     if refusal is not None:
         return refusal
+    demoted = demotion(draft, request, policy, is_checked=not event.dry_run)
+    release = _new(draft, release_id, request, policy, demoted)
+    if event.dry_run:
+        return Accepted(release)
     supersede(draft, request, release_id)
-    release = _new(draft, release_id, request, policy)
     draft.put(release)
     if release.trial.waits:
         draft.command(ReadBaseline(release.id))
@@ -164,9 +170,10 @@ def _bad(message: str, *, hint: str) -> Refused:
     return Refused(code=RefusalCode.BAD_REQUEST, message=message, hint=hint)
 
 
-def _new(draft: Draft, release_id: ReleaseId, request: ReleaseRequest, policy: JobPolicy) -> Release:
+def _new(
+    draft: Draft, release_id: ReleaseId, request: ReleaseRequest, policy: JobPolicy, demoted: Reason | None
+) -> Release:
     release = _settling(policy.release, request.window)
-    demoted = demotion(draft, request, policy)
     return Release(
         id=release_id,
         request=request,
