@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import os
 import subprocess
@@ -113,6 +114,7 @@ def test_the_claim_holds_what_root_says(site: Site) -> None:
     kept = {key: claim[key] for key in ("command", "timeout_usec", "idempotent", "user", "job", "reason_code")}
     expected = {"command": ["/bin/true", "a b"], "timeout_usec": 7_000_000, "idempotent": True, "user": "nobody"}
     assert {**expected, "job": "import", "reason_code": "matches"} == kept
+    assert hashlib.sha256(site.config.read_bytes()).hexdigest() == claim["config_hash"]
 
 
 def test_a_drop_in_brings_the_job(site: Site) -> None:
@@ -125,6 +127,8 @@ def test_a_drop_in_brings_the_job(site: Site) -> None:
     site.order()
     site.dispatch()
     until(lambda: lines(site.ran))
+    both = hashlib.sha256(site.config.read_bytes() + drop_in.read_bytes()).hexdigest()
+    assert both == json.loads((site.claims / f"{ID}.claim").read_text())["config_hash"]
 
 
 @pytest.mark.parametrize("failpoint", ["after_claim:kill", "before_start:kill"])

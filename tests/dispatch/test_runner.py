@@ -57,9 +57,9 @@ def test_command_that_succeeds(tmp_path: Path) -> None:
 def test_command_that_fails(
     tmp_path: Path, command: tuple[str, ...], exit_code: int | None, number: int | None, detail: str
 ) -> None:
-    """The result is failed, and its detail says how or why, in words."""
+    """The result is failed, its detail says in words how or why, and so is the unit, however often it is started."""
     write_claim(tmp_path, command)
-    assert 0 == run_runner(tmp_path).returncode
+    assert [2, 2] == [run_runner(tmp_path).returncode for _ in range(2)]
     assert ("failed", exit_code, detail) == outcome_of(tmp_path)
     assert number == result_of(tmp_path)["signal"]
 
@@ -216,7 +216,7 @@ def test_time_limit_leaves_time_to_clean_up(tmp_path: Path) -> None:
 def test_exit_zero_at_the_time_limit(tmp_path: Path) -> None:
     """A command that ends well because it was told to end has not done its work."""
     write_claim(tmp_path, shell("trap 'exit 0' TERM; while :; do sleep 0.02; done"), timeout_usec=300_000)
-    run_runner(tmp_path)
+    assert 2 == run_runner(tmp_path).returncode
     assert ("failed", 0, "timed out after 1m") == outcome_of(tmp_path)
 
 
@@ -226,17 +226,19 @@ def test_runner_is_told_to_end(tmp_path: Path) -> None:
     with subprocess.Popen(runner_argv(tmp_path)) as running:
         until(lambda: (tmp_path / f"{ID}.log").exists() and (tmp_path / f"{ID}.log").read_text() == "ready\n")
         running.terminate()
-        assert 0 == running.wait(10)
+        assert 2 == running.wait(10)
     assert ("failed", 7, "exited with status 7") == outcome_of(tmp_path)
     output = result_of(tmp_path)["output"].replace("Terminated\n", "")  # the shell says so of its sleep
     assert "ready\nasked\n" == output
 
 
 def test_second_runner_does_nothing(tmp_path: Path) -> None:
-    """Once ID.started is there the command is never started again."""
+    """Once ID.started is there the command is never started again, and its unit does not look well."""
     write_claim(tmp_path, appends(tmp_path / "ran"))
     (tmp_path / f"{ID}.started").touch()
-    assert 0 == run_runner(tmp_path).returncode
+    ended = run_runner(tmp_path)
+    assert 1 == ended.returncode
+    assert "its command was interrupted" in ended.stderr
     assert (0, False) == (lines(tmp_path / "ran"), (tmp_path / f"{ID}.result").exists())
 
 
@@ -265,7 +267,7 @@ def test_running_idempotent_command(tmp_path: Path) -> None:
     write_claim(tmp_path, appends(tmp_path / "ran"), idempotent=True)
     with (tmp_path / f"{ID}.started").open("w") as started:
         fcntl.flock(started, fcntl.LOCK_EX)
-        run_runner(tmp_path)
+        assert 0 == run_runner(tmp_path).returncode
     assert 0 == lines(tmp_path / "ran")
 
 

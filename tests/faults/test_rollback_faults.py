@@ -61,7 +61,7 @@ def test_killed_between_start_and_result(tmp_path: Path, point: str) -> None:
     until(lambda: expected == lines(tmp_path / "ran"))
     assert RollbackState.UNKNOWN is restart(tmp_path).state
     EmbeddedRollback(tmp_path, now).queue(failed_release(appends(tmp_path / "ran")))
-    assert 0 == run_runner(tmp_path / "rollback").returncode
+    assert 1 == run_runner(tmp_path / "rollback").returncode
     assert (RollbackState.UNKNOWN, expected) == (restart(tmp_path).state, lines(tmp_path / "ran"))
 
 

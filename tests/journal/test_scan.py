@@ -208,9 +208,10 @@ def test_entries_of_our_own_belong_to_nobody(tmp_path: Path) -> None:
         line("error", "release-watcher.service", SYSLOG_IDENTIFIER="load", _SYSTEMD_SLICE="system.slice"),
         line("error", "release-watcher-rollback@7.service", _UID="0", OBJECT_SYSTEMD_UNIT="import.service"),
         record("error", UNIT_FAILED, "release-watcher.service"),
+        record("error", UNIT_FAILED, "release-watcher-rollback@7.service"),
     ]
     tally = scanned(tmp_path, [job("all", "release-watcher*", "import", identifiers=["load"]), job("b", "b")], entries)
-    assert (3, ()) == (tally.entries, tally.tallies)
+    assert (4, (), ()) == (tally.entries, tally.tallies, tally.found)
 
 
 def test_an_entry_of_two_jobs_matches_for_each(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tests.parts.stage import (
     configure,
     deploy,
     register,
+    wait_for,
 )
 
 JOBS = (
@@ -29,6 +30,7 @@ JOBS = (
     Job(name="silent", fail_when="matches: {rule: watchdog}"),
     Job(name="looping", fail_when="matches: {rule: unit-failed, count: 3}"),
     Job(name="slow", fail_when="matches: {rule: timeout}"),
+    Job(name="stuck", command="/bin/false"),
 )
 
 # A program of version 2 fails; every other version works.
@@ -236,3 +238,26 @@ def memory_limit(machine: Machine, name: str) -> Iterator[tuple[str, list[str]]]
     finally:
         machine.run("rmdir", group)
         machine.run("umount", "/mnt")
+
+
+def test_rollback_that_fails_is_a_failed_unit(machine: Machine) -> None:
+    """`systemctl --failed` shows it until it is reset, also after another start; the path unit goes on watching."""
+    oneshot(machine, "stuck", "exit 3")
+    deploy(machine, "stuck", "2.0")
+    release = register(machine, "stuck")
+    machine.run("systemctl", "start", "stuck.service", check=False)
+    assert 2 == wait_for(machine, release), machine.release(release)
+
+    unit = f"release-watcher-rollback@{release}.service"
+    for _ in range(2):
+        machine.until("the unit has ended", lambda: machine.state_of(unit) == "failed")
+        assert unit in machine.out("systemctl", "--failed", "--plain", "--no-legend")
+        assert ("exit-code", "2") == (machine.show(unit, "Result"), machine.show(unit, "ExecMainStatus"))
+        machine.run("systemctl", "start", unit, check=False)
+    found = machine.release(release)["rollback"]
+    assert ("failed", 1) == (found["state"], found["exit_code"])
+    assert 1 == machine.metrics()["watcher_rollback_failures_total{job_name=stuck}"]
+    assert "active" == machine.state_of("release-watcher-rollback.path")
+
+    machine.run("systemctl", "reset-failed", unit)
+    assert unit not in machine.out("systemctl", "--failed", "--plain", "--no-legend")

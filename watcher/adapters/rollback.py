@@ -36,6 +36,7 @@ from watcher.dispatch.command import PASSED_ON
 from watcher.dispatch.evidence import Evidence, Standing, look
 from watcher.dispatch.hold import DISARM
 from watcher.dispatch.order import order_name
+from watcher.dispatch.result import COMMAND_FAILED
 
 CLAIMS = "rollback"
 _LEFTOVER_AGE = HOUR
@@ -221,8 +222,9 @@ class EmbeddedRollback:
         """Wait, in a thread, so that the runner doesn't stay behind as a zombie."""
         _, status = os.waitpid(pid, 0)
         self._alive.pop(pid, None)
-        if status != 0:
-            facts = {"release": release_id, "status": os.waitstatus_to_exitcode(status)}
+        code = os.waitstatus_to_exitcode(status)
+        if code not in (0, COMMAND_FAILED):  # a failed command has left its result
+            facts = {"release": release_id, "status": code}
             _log.error("rollback runner ended without a result", extra={"facts": facts})
 
 

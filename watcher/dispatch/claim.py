@@ -70,9 +70,22 @@ class Facts:
 
 
 class Claim:
-    """The right to run one command once. `timeout` is `timeout_usec` in words, for the result."""
+    """The right to run one command once. `timeout` is `timeout_usec` in words, for the result.
 
-    __slots__ = ("claimed_at", "command", "facts", "idempotent", "kill_after_usec", "timeout", "timeout_usec", "user")
+    `config_hash` is that of the files from which root took the command, None if it is the release's own (by hand).
+    """
+
+    __slots__ = (
+        "claimed_at",
+        "command",
+        "config_hash",
+        "facts",
+        "idempotent",
+        "kill_after_usec",
+        "timeout",
+        "timeout_usec",
+        "user",
+    )
 
     def __init__(
         self,
@@ -85,6 +98,7 @@ class Claim:
         idempotent: bool,
         claimed_at: int,
         kill_after_usec: int = KILL_AFTER_USEC,
+        config_hash: str | None = None,
     ) -> None:
         """Raises ClaimError: no command, or one that can't be executed as it is written."""
         if not command or not command[0]:
@@ -93,7 +107,7 @@ class Claim:
             _check_text("command", argument)
         self.facts, self.command, self.timeout_usec, self.timeout = facts, command, timeout_usec, timeout
         self.user, self.idempotent, self.claimed_at = user, idempotent, claimed_at
-        self.kill_after_usec = kill_after_usec
+        self.kill_after_usec, self.config_hash = kill_after_usec, config_hash
 
     def as_object(self) -> dict[str, Any]:
         """The claim file."""
@@ -105,6 +119,7 @@ class Claim:
             "user": self.user,
             "idempotent": self.idempotent,
             "claimed_at": self.claimed_at,
+            "config_hash": self.config_hash,
         }
 
 
@@ -138,6 +153,7 @@ def read_claim(at: int, release_id: str) -> Claim:
             idempotent=take(found, "idempotent", bool),
             claimed_at=take(found, "claimed_at", int),
             kill_after_usec=take(found, "kill_after_usec", int),
+            config_hash=take(found, "config_hash", str, type(None)),  # older claims have none
         )
     except ClaimError as error:
         raise ClaimError(f"{name}: {error}") from error

@@ -27,7 +27,7 @@ TYPE_CHECKING = False  # typing's own constant costs the import of typing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from watcher.config.nodes import MappingNode
+    from watcher.dispatch.plan import Configuration
 
 UNIT = "release-watcher-rollback@{}.service"
 MOST_AT_ONCE = 1000
@@ -54,7 +54,7 @@ class Dispatcher:
         self._state = files.open_directory(queue.rpartition("/")[0])
         self._queue = _open_queue(self._state, queue.rpartition("/")[2])
         self._claims_dir, self._opened_claims = claims_dir, -1
-        self._configuration: MappingNode | PlanError | None = None
+        self._configuration: Configuration | PlanError | None = None
         self._refused = self._failed = 0
 
     @property
@@ -122,7 +122,7 @@ class Dispatcher:
             raise ClaimError("the claim under this id was made for another release")
         return facts.id
 
-    def _root_configuration(self) -> MappingNode:
+    def _root_configuration(self) -> Configuration:
         """Read once for all of a pass. Raises PlanError."""
         if self._configuration is None:
             try:

@@ -14,7 +14,7 @@ from watcher.dispatch import claim as claims
 from watcher.dispatch import files, jsontext
 from watcher.dispatch.command import NotStartedError, start
 from watcher.dispatch.failpoint import reached
-from watcher.dispatch.result import Result
+from watcher.dispatch.result import COMMAND_FAILED, Result
 from watcher.dispatch.supervision import End, Supervisor
 from watcher.dispatch.transcript import Transcript
 from watcher.dispatch.voice import leads_to_journal
@@ -28,7 +28,11 @@ _PATIENCE = 600
 
 
 def main(arguments: Sequence[str]) -> int:
-    """0: the command was run, now or before. 1: it was not, or its end can't be told; the files say which."""
+    """0: the command succeeded, now or before, or is being run by another. COMMAND_FAILED: it failed.
+
+    1: it was not run, or its end can't be told; the files say which. So the unit of a rollback that did not succeed
+    is a failed one, however often it is started.
+    """
     if len(arguments) != 2 or not claims.is_file_name(arguments[1]):  # noqa: PLR2004 - as the usage says
         return _complain("usage: runner.py CLAIMS_DIR ID")
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # what we inherited by mistake, the command shall not
@@ -48,7 +52,7 @@ def run(at: int, release_id: str) -> int:
     claim = claims.read_claim(at, release_id)
     started = _next_start(at, claim)
     if started is None:
-        return 0
+        return _told_before(at, release_id)
     transcript = Transcript(at, f"{release_id}.log", echo=2 if leads_to_journal(2) else -1)
     supervisor = Supervisor(transcript)
     started_at = _now()
@@ -56,7 +60,7 @@ def run(at: int, release_id: str) -> int:
     try:
         lock = files.create(at, started, _marker(started_at), durable=False)
     except FileExistsError:
-        return 0
+        return _told_before(at, release_id)
     result = _perform(at, claim, supervisor)
     result.started_at, result.finished_at = started_at, _now()
     result.output = transcript.tail.decode(errors="replace")
@@ -67,7 +71,21 @@ def run(at: int, release_id: str) -> int:
     _leave(at, f"{release_id}.result", jsontext.render(result.as_object()))
     reached("after_result")
     os.close(lock)
-    return 0
+    return _code_of(result)
+
+
+def _told_before(at: int, release_id: str) -> int:
+    """The exit code where there is nothing to run any more. Raises ClaimError: nobody can say how it ended."""
+    from watcher.dispatch.evidence import Standing, look  # noqa: PLC0415 - a first start does without: 1 ms
+
+    evidence = look(at, release_id)
+    if evidence.standing is Standing.INTERRUPTED:
+        raise claims.ClaimError(f"its command was interrupted ({evidence.detail}) and is not run again")
+    return 0 if evidence.result is None else _code_of(evidence.result)
+
+
+def _code_of(result: Result) -> int:
+    return 0 if result.state == "succeeded" else COMMAND_FAILED
 
 
 def _next_start(at: int, claim: claims.Claim) -> str | None:

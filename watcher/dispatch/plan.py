@@ -7,6 +7,7 @@ have changed. Knows the four keys that it needs; whether the rest makes sense is
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 
 from watcher.config.document import LARGEST, parse_document
 from watcher.config.folder import DROP_INS, read_in_order
@@ -42,14 +43,29 @@ def distrust(path: str, *, owners: Collection[int] = (0,)) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reasons))
 
 
-def read_configuration(path: str, *, owners: Collection[int]) -> MappingNode:
-    """The main file and its drop-ins as one tree. Raises PlanError."""
+class Configuration:
+    """The main file and its drop-ins as one tree, and the hash of their bytes, one file after the other in that order.
+
+    `cat watcher.yaml conf.d/*.yaml | sha256sum` gives the same, so that anybody can tell which files they were.
+    """
+
+    __slots__ = ("hash", "root")
+
+    def __init__(self, root: MappingNode, hash: str) -> None:  # noqa: A002 - what it is
+        self.root, self.hash = root, hash
+
+
+def read_configuration(path: str, *, owners: Collection[int]) -> Configuration:
+    """What root's configuration says. Raises PlanError."""
     reasons: list[str] = []
     files = _files(path, owners, reasons)
     roots: list[MappingNode] = []
     problems: list[Problem] = []
+    digest = sha256()
     for file in files if not reasons else ():
-        document = parse_document(_contents(file, owners), file=file)
+        contents = _contents(file, owners)
+        digest.update(contents)
+        document = parse_document(contents, file=file)
         problems += document.problems
         if document.root is not None:
             roots.append(document.root)
@@ -58,12 +74,12 @@ def read_configuration(path: str, *, owners: Collection[int]) -> MappingNode:
     merged, found = merge(roots[0], roots[1:])
     if found:
         raise PlanError(_first([], found))
-    return merged
+    return Configuration(merged, digest.hexdigest())
 
 
-def claim_for(facts: Facts, configuration: MappingNode, *, now: int) -> Claim:
+def claim_for(facts: Facts, configuration: Configuration, *, now: int) -> Claim:
     """The claim of this rollback with the command that the configuration has for its job. Raises PlanError."""
-    node: Node | None = configuration
+    node: Node | None = configuration.root
     for key in ("jobs", facts.job, "release", "rollback"):
         node = node.at(key) if isinstance(node, MappingNode) else None
     if not isinstance(node, MappingNode):
@@ -81,6 +97,7 @@ def claim_for(facts: Facts, configuration: MappingNode, *, now: int) -> Claim:
             user=None if who is None else user(who),
             idempotent=False if idempotent is None else flag(idempotent),
             claimed_at=now,
+            config_hash=configuration.hash,
         )
     except (WrongError, ClaimError) as error:
         raise PlanError(f"job {facts.job}: its rollback in root's configuration can't be used: {error}") from error
