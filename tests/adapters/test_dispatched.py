@@ -125,6 +125,50 @@ def test_interrupted_idempotent_command(site: Site, rollback: DispatchedRollback
     assert 1 == lines(site.ran)
 
 
+def interrupted(site: Site, rollback: DispatchedRollback) -> Release:
+    """A release whose idempotent command was begun, and whose runner is gone."""
+    site.configure(*appends(site.ran), more=", idempotent: true")
+    (site.root / "broken").touch()
+    release = decided()
+    rollback.queue(release)
+    site.dispatch()
+    (site.claims / f"{ID}.started").touch()
+    (site.root / "broken").unlink()
+    return release
+
+
+def test_repetition_that_is_refused(site: Site, rollback: DispatchedRollback) -> None:
+    """Nobody will run it, so it is unknown what the first run did: no release waits for a command that never comes."""
+    release = interrupted(site, rollback)
+    rollback.hold([Pause(job=None, reason="r", author="a", since=now())])
+    found = seen(rollback, release)
+    assert found is not None
+    assert RollbackState.RUNNING is found.state
+    site.dispatch()
+    found = seen(rollback, release)
+    assert found is not None
+    assert (RollbackState.UNKNOWN, 0) == (found.state, lines(site.ran))
+    assert "automatic rollbacks of job import are paused" in found.detail
+
+
+def test_repetition_that_did_not_come_about(site: Site) -> None:
+    """It is ordered again after a while, until it was begun."""
+    at = now()
+    rollback = DispatchedRollback(state_dir=site.state, claims=site.claims, disarm_dir=site.etc, clock=lambda: at)
+    release = interrupted(site, rollback)
+    (site.root / "broken").touch()
+    assert seen(rollback, release) is not None
+    site.dispatch()
+    assert seen(rollback, release) is not None
+    assert [] == site.left
+    at = Usec(at + 30_000_000)
+    (site.root / "broken").unlink()
+    assert seen(rollback, release) is not None
+    site.dispatch()
+    until(lambda: (end := seen(rollback, release)) is not None and end.state is RollbackState.SUCCEEDED)
+    assert 1 == lines(site.ran)
+
+
 def test_what_can_never_be_ordered(site: Site, rollback: DispatchedRollback) -> None:
     """It is a failed rollback, not one that is tried for ever."""
     release = failed_release(("true",), version="x" * 4096)

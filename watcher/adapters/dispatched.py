@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from watcher.adapters.handover import QUEUE, ended, facts_of, never_run, opened, running, trouble, unknown
-from watcher.core.duration import HOUR, Usec
+from watcher.core.duration import HOUR, SECOND, Usec
 from watcher.core.messages import RollbackObserved
 from watcher.core.names import ReleaseId
 from watcher.core.reason import Reason, ReasonCode
@@ -24,6 +24,8 @@ from watcher.dispatch.order import order_name
 from watcher.dispatch.refusal import DISARMED, PAUSED, REFUSED, read_refusal
 
 _LEFTOVER_AGE = HOUR
+_AGAIN = 30 * SECOND
+"""So long after it was ordered a repetition that was not begun is ordered again: what is running nobody reviews."""
 _UNSTARTED = (Standing.UNCLAIMED, Standing.CLAIMED)
 _CODES = {DISARMED: ReasonCode.DISARMED, PAUSED: ReasonCode.PAUSED, REFUSED: ReasonCode.REFUSED}
 
@@ -41,7 +43,7 @@ class DispatchedRollback:
         self._state, self._queue, self._claims = state_dir, state_dir / QUEUE, claims
         self._disarm_dir, self._clock = disarm_dir, clock
         self._impossible: dict[ReleaseId, str] = {}
-        self._repeated: set[ReleaseId] = set()
+        self._repeated: dict[ReleaseId, Usec] = {}
         with trouble(self._queue):
             self._queue.mkdir(mode=0o700, exist_ok=True)
         with opened(self._queue) as queue, trouble(self._queue):
@@ -94,7 +96,8 @@ class DispatchedRollback:
     def observe(self, releases: Iterable[Release]) -> list[RollbackObserved]:
         """What is known of these rollbacks; nothing of one that waits for the dispatcher.
 
-        An interrupted run of an idempotent command is queued once more here. Raises RollbackError.
+        An interrupted run of an idempotent command is queued once more here, until its repetition was begun or refused.
+        Raises RollbackError.
         """
         with opened(self._claims) as claims, trouble(self._claims):
             found = [self._observe(claims, release, look(claims, release.id)) for release in releases]
@@ -112,7 +115,7 @@ class DispatchedRollback:
             case Standing.RUNNING:
                 return running(release.id, evidence, self._clock())
             case Standing.INTERRUPTED:
-                return self._interrupted(release, evidence)
+                return self._interrupted(claims, release, evidence)
             case Standing.ENDED:
                 return ended(release.id, evidence, self._clock())
 
@@ -128,14 +131,27 @@ class DispatchedRollback:
         reason = Reason(code=_CODES[refusal.code], what=refusal.detail)
         return RollbackObserved(at=self._clock(), release=release.id, state=RollbackState.HELD, reason=reason)
 
-    def _interrupted(self, release: Release, evidence: Evidence) -> RollbackObserved:
+    def _interrupted(self, claims: int, release: Release, evidence: Evidence) -> RollbackObserved:
+        at, ordered = self._clock(), self._repeated.get(release.id)
         if not evidence.repeatable or self.is_disarmed:
-            return unknown(release.id, evidence, self._clock())
-        if release.id not in self._repeated:
-            _log.warning(
-                "rollback was interrupted and is run once more",
-                extra={"facts": {"release": release.id, "why": evidence.detail}},
-            )
+            return unknown(release.id, evidence, at)
+        if ordered is not None:
+            refused = _refused_since(claims, release.id, ordered)
+            if refused:
+                evidence.detail += f"; its repetition was refused: {refused}"
+                return unknown(release.id, evidence, at)
+        if ordered is None or not 0 <= at - ordered < _AGAIN:
+            facts = {"release": release.id, "why": evidence.detail}
+            _log.warning("rollback was interrupted and is run once more", extra={"facts": facts})
             self.queue(release)
-            self._repeated.add(release.id)
-        return running(release.id, evidence, self._clock())
+            self._repeated[release.id] = at
+        return running(release.id, evidence, at)
+
+
+def _refused_since(claims: int, release_id: ReleaseId, since: Usec) -> str:
+    """What the dispatcher has against an order of that instant or later, "" if nothing is known of that."""
+    try:
+        refusal = read_refusal(claims, release_id)
+    except ClaimError as error:
+        return str(error)
+    return refusal.detail if refusal is not None and refusal.at >= since else ""
