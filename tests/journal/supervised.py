@@ -26,7 +26,10 @@ def clock() -> Usec:
 
 
 class Daemon:
-    """What was committed. `failures` further commits of entries fail, each taken commit lasts `delay` seconds."""
+    """What was committed. `failures` further commits of entries fail, and all of them while it is `full`.
+
+    Each commit lasts `delay` seconds.
+    """
 
     def __init__(self, plan: Plan, *, silence: float) -> None:
         self.position: str | None = None
@@ -37,6 +40,7 @@ class Daemon:
         self.batches = 0
         self.failures = 0
         self.failed = 0
+        self.full = False
         self.delay = 0.0
         self.supervisor = Supervisor(
             plan, committed=lambda: self.position, on_event=self._commit, clock=clock, silence=silence
@@ -50,6 +54,8 @@ class Daemon:
     async def _commit(self, event: ReaderEvent) -> bool:
         if self.delay:
             await asyncio.sleep(self.delay)
+        if self.full:
+            return False
         if isinstance(event, ReaderRestarted):
             self.restarts.append(event.reason)
             return True

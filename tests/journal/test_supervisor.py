@@ -124,6 +124,18 @@ async def test_commit_that_fails(tmp_path: Path) -> None:
         assert 100 == len({match.cursor for match in story.matches}) == len(story.matches)
 
 
+async def test_store_that_stays_full(tmp_path: Path) -> None:
+    """Work goes on as far as it can, so the watchdog is fed: a full disk is no hang, and an end would mend nothing."""
+    write(tmp_path, "system", lines(1))
+    async with daemon(tmp_path) as story:
+        await story.ready()
+        story.full = True
+        write(tmp_path, "system", lines(1))
+        for _ in range(3):
+            turns = story.supervisor.turns
+            await eventually(lambda known=turns: story.supervisor.turns > known + 1)
+
+
 async def test_slow_daemon(tmp_path: Path) -> None:
     """A daemon that takes its time holds the reader up; nothing piles up and nothing is lost or taken for hung."""
     write(tmp_path, "system", lines(1))

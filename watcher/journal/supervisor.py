@@ -154,6 +154,7 @@ class Supervisor:
         try:
             self._tell(encode_plan(plan))
             if not await self._tell_of_restart():
+                self.turns += 1  # an answer as well: what can't be stored is no hang
                 return Ending.STORE
             return await self._attend(process)
         finally:
