@@ -49,6 +49,7 @@ class Rollbacks:
         self._due = asyncio.Event()
         self._review_due = asyncio.Event()
         self._withdrawn: set[ReleaseId] = set()
+        self._is_held = False
         self._complaint = ""
 
     def begin(self) -> None:
@@ -89,6 +90,9 @@ class Rollbacks:
     async def review(self) -> None:
         """Look at what is queued and not claimed, and at what may have been claimed while it was taken back."""
         while not self._stop.is_set():
+            self._review_due.clear()  # before the look: what becomes due during it is looked at right after it
+            if not self._is_held:
+                self._hold(self._state())
             unclaimed = self._unclaimed(self._with_rollback(frozenset({RollbackState.QUEUED})))
             if unclaimed:
                 disarmed = self._handover.is_disarmed
@@ -97,7 +101,6 @@ class Rollbacks:
             late = [releases[one] for one in self._withdrawn if one in releases]
             self._withdrawn.clear()
             await self._report([one for one in late if one.rollback.state in TAKEN_BACK])
-            self._review_due.clear()
             await _rest(REVIEW_SECONDS, unless=self._review_due)
 
     async def _report(self, releases: Iterable[Release]) -> None:
@@ -124,9 +127,12 @@ class Rollbacks:
         self._withdrawn.add(release_id)  # it may have been read the moment before
 
     def _hold(self, state: State) -> None:
+        """What could not be left is left at the next review; until then the dispatcher goes by what it knows."""
         try:
             self._handover.hold(state.pauses)
+            self._is_held = True
         except RollbackError as error:
+            self._is_held = False
             _complain("pauses could not be left for the dispatcher", error, None)
 
     def _observed(self, releases: Iterable[Release]) -> list[RollbackObserved]:

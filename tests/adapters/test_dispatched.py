@@ -106,6 +106,13 @@ def test_disarmed(site: Site, rollback: DispatchedRollback) -> None:
     assert rollback.is_disarmed
 
 
+def test_off_switch_that_can_not_be_looked_at(site: Site) -> None:
+    """It is taken to be on: a switch that a fault turns off is none."""
+    (site.root / "round").symlink_to("round")
+    lost = site.root / "round" / "etc"
+    assert DispatchedRollback(state_dir=site.state, claims=site.claims, disarm_dir=lost, clock=now).is_disarmed
+
+
 def test_interrupted_idempotent_command(site: Site, rollback: DispatchedRollback) -> None:
     """It is ordered once more, and not again when that one is interrupted too."""
     site.configure(*appends(site.ran), more=", idempotent: true")

@@ -30,7 +30,7 @@ from watcher.core.names import ReleaseId
 from watcher.core.release import Release
 from watcher.core.state import Pause
 from watcher.dispatch import claim as claims
-from watcher.dispatch import failpoint, files, jsontext, runner
+from watcher.dispatch import failpoint, files, hold, jsontext, runner
 from watcher.dispatch.claim import Claim, ClaimError, Facts
 from watcher.dispatch.command import PASSED_ON
 from watcher.dispatch.evidence import Evidence, Standing, look
@@ -99,7 +99,7 @@ class EmbeddedRollback:
     @property
     def is_disarmed(self) -> bool:
         """Whether the off switch, the file `disarm`, is there."""
-        return os.path.lexists(self._disarm)
+        return hold.is_disarmed(str(self._disarm.parent))
 
     def withdraw(self, release_id: ReleaseId) -> None:
         """Take back a queue file that nobody has claimed, if there is one. Raises RollbackError."""

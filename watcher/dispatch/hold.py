@@ -44,8 +44,14 @@ def is_paused(state: int, job: str, *, reason_code: str, now: int) -> bool:
 
 
 def is_disarmed(directory: str) -> bool:
-    """Whether the off switch lies in the directory."""
-    return os.path.lexists(os.path.join(directory, DISARM))  # noqa: PTH118 - pathlib costs 6 ms
+    """Whether the off switch lies in the directory; if that can't be told, it is taken to."""
+    try:
+        os.lstat(f"{directory}/{DISARM}")
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _holds(pause: dict[str, object], job: str, now: int) -> bool:
