@@ -69,4 +69,5 @@ deb-trixie: setup  ## the same for Debian 13
 	@deploy/debian/build trixie
 
 clean:  ## takes away what the targets made
+	@for root in .cache/machines/*/root; do while mountpoint -q "$$root"; do umount --lazy "$$root"; done; done
 	@rm -rf .venv .cache build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -74,8 +74,9 @@ class Machine:
     # ------------------------------------------------------------------------------------------------------- lifecycle
 
     def _mount(self) -> None:
-        if self._home.exists():
-            subprocess.run(["umount", "--quiet", "--lazy", self.root], check=False)
+        if self._home.exists():  # left over by a run that was killed, which may have happened more than once
+            while os.path.ismount(self.root):
+                subprocess.run(["umount", "--lazy", self.root], check=True)
             shutil.rmtree(self._home)
         for directory in (self.root, self.upper, self._home / "work"):
             directory.mkdir(parents=True)
