@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ CLAIMS = "/var/lib/release-watcher-rollback"
 QUEUE = f"{STATE}/rollback-queue"
 ROLLBACK = "/usr/local/bin/rollback"
 RAN = "/var/log/rollbacks"
+LONG_ROLLBACK = "/usr/local/bin/long-rollback"
 
 # What a site would configure: goes back to the version before, starts the job again, and writes down that it ran.
 _ROLLBACK_PROGRAM = f"""\
@@ -27,6 +30,15 @@ echo "$WATCHER_RELEASE_ID" >>{RAN}
 mkdir -p /opt/$WATCHER_JOB
 echo "$WATCHER_PREVIOUS" >/opt/$WATCHER_JOB/version
 if [ -e /opt/$WATCHER_JOB/unit ]; then systemctl restart "$(cat /opt/$WATCHER_JOB/unit)"; fi
+"""
+
+# Waits until a file is there, so that a test can do things while the rollback runs.
+_LONG_PROGRAM = f"""\
+#!/bin/sh
+cat >/dev/null
+echo "$WATCHER_RELEASE_ID" >>{RAN}
+touch "/run/runs-$WATCHER_RELEASE_ID"
+until [ -e "/run/may-end-$WATCHER_RELEASE_ID" ]; do sleep 0.05; done
 """
 
 
@@ -91,10 +103,29 @@ def ready(machine: Machine) -> None:
 def configure(machine: Machine, *jobs: Job) -> None:
     """Put these jobs under watch, with a rollback program that leaves a trace."""
     machine.write(ROLLBACK, _ROLLBACK_PROGRAM, mode=0o755)
+    machine.write(LONG_ROLLBACK, _LONG_PROGRAM, mode=0o755)
     text = "version: 1\nrollbacks_per_hour: 1000\njobs:\n" + "".join(job.yaml() for job in jobs)
     machine.write("/etc/release-watcher/conf.d/jobs.yaml", text)
     ready(machine)
     machine.watcher("reload")
+
+
+@contextmanager
+def drop_in(machine: Machine, unit: str, *lines: str) -> Iterator[None]:
+    """Lines of `[Service]` on top of a unit's own, for as long as the context lasts; running processes keep theirs."""
+    file = f"/etc/systemd/system/{unit}.d/test.conf"
+    machine.write(file, "\n".join(["[Service]", *lines, ""]))
+    machine.run("systemctl", "daemon-reload")
+    try:
+        yield
+    finally:
+        machine.path(file).unlink()
+        machine.run("systemctl", "daemon-reload")
+
+
+def fail(machine: Machine, job: str) -> None:
+    """One run of the job's unit of the same name, which fails."""
+    machine.run("systemctl", "start", f"{job}.service", check=False)
 
 
 def deploy(machine: Machine, job: str, version: str, *, unit: str = "") -> None:
@@ -113,6 +144,17 @@ def register(machine: Machine, job: str, *options: str, version: str = "2.0") ->
 def wait_for(machine: Machine, release: str, *, timeout: str = "60s") -> int:
     """Wait for the end of a release, as a script does; the exit code."""
     return machine.watcher("release", "wait", release, "--timeout", timeout, check=False).returncode
+
+
+def rollback_runs(machine: Machine, release: str) -> str:
+    """Wait until a rollback by LONG_ROLLBACK is in its command; the process id of its unit."""
+    machine.until("the rollback runs", lambda: machine.path(f"/run/runs-{release}").exists())
+    return machine.show(f"release-watcher-rollback@{release}.service", "MainPID")
+
+
+def end_rollback(machine: Machine, release: str) -> None:
+    """Let LONG_ROLLBACK end."""
+    machine.write(f"/run/may-end-{release}", "")
 
 
 def times_rolled_back(machine: Machine, release: str) -> int:

@@ -2,69 +2,65 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import pytest
 
 from tests.parts.machine import Machine
 from tests.parts.stage import (
+    LONG_ROLLBACK,
     QUEUE,
-    RAN,
+    Ground,
     Job,
     assert_counts_equal,
     assert_rolled_back_once,
     configure,
+    drop_in,
+    end_rollback,
+    fail,
     ready,
     register,
+    rollback_runs,
     times_rolled_back,
     wait_for,
 )
 
-# Waits until a file is there, so that a test can do things while the rollback runs.
-LONG_ROLLBACK = f"""\
-#!/bin/sh
-cat >/dev/null
-echo "$WATCHER_RELEASE_ID" >>{RAN}
-touch /run/rollback-runs
-until [ -e /run/rollback-may-end ]; do sleep 0.05; done
-"""
+DAEMON = "release-watcher.service"
 JOBS = (
     Job(name="killed"),
     Job(name="orphaned"),
-    Job(name="restarted", command="/usr/local/bin/long-rollback"),
+    Job(name="restarted", command=LONG_ROLLBACK),
     Job(name="reloaded"),
     Job(name="down"),
     Job(name="paused"),
     Job(name="rebooted"),
+    Job(name="hung"),
+    Job(name="hung-later", command=LONG_ROLLBACK),
+    Job(name="upgraded", command=LONG_ROLLBACK),
+    Job(name="meanwhile"),
 )
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _jobs(machine: Machine) -> None:
-    machine.write("/usr/local/bin/long-rollback", LONG_ROLLBACK, mode=0o755)
     configure(machine, *JOBS)
     for job in JOBS:
         machine.unit(f"{job.name}.service", "[Service]\nType=oneshot\nExecStart=/bin/false\n")
 
 
-def fail(machine: Machine, job: str) -> None:
-    """One failed run."""
-    machine.run("systemctl", "start", f"{job}.service", check=False)
-
-
 def test_daemon_killed_right_after_the_decision(machine: Machine) -> None:
     """Killed as soon as the order lies in the queue: the rollback runs, once, and the next daemon learns its end."""
-    drop_in = "/etc/systemd/system/release-watcher.service.d/failpoint.conf"
-    machine.write(drop_in, "[Service]\nEnvironment=WATCHER_FAILPOINT=after_queue_file:kill\n")
-    machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "restart", "release-watcher.service")
-    ready(machine)
-    release = register(machine, "killed")
-    fail(machine, "killed")
+    with drop_in(machine, DAEMON, "Environment=WATCHER_FAILPOINT=after_queue_file:kill"):
+        machine.run("systemctl", "restart", DAEMON)
+        ready(machine)
+        release = register(machine, "killed")
+        fail(machine, "killed")
 
-    machine.until("the rollback ran", lambda: times_rolled_back(machine, release))
-    machine.until("PID 1 starts it again", lambda: int(machine.show("release-watcher.service", "NRestarts")))
-    machine.path(drop_in).unlink()
-    machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "restart", "release-watcher.service")
+        machine.until("the rollback ran", lambda: times_rolled_back(machine, release))
+        machine.until("PID 1 starts it again", lambda: int(machine.show(DAEMON, "NRestarts")))
+    machine.run("systemctl", "restart", DAEMON)
     ready(machine)
     assert_rolled_back_once(machine, release)
 
@@ -75,13 +71,13 @@ def test_rollback_that_is_queued_and_no_daemon(machine: Machine) -> None:
     release = register(machine, "orphaned")
     fail(machine, "orphaned")
     machine.until("the order is in the queue", lambda: list(machine.path(QUEUE).glob(f"*{release}*")))
-    machine.run("systemctl", "kill", "--signal=KILL", "release-watcher.service")
-    machine.run("systemctl", "stop", "release-watcher.service")
+    machine.run("systemctl", "kill", "--signal=KILL", DAEMON)
+    machine.run("systemctl", "stop", DAEMON)
     machine.run("systemctl", "start", "release-watcher-rollback.path")
 
     machine.until("the rollback ran", lambda: times_rolled_back(machine, release))
-    assert "active" != machine.state_of("release-watcher.service")
-    machine.run("systemctl", "start", "release-watcher.service")
+    assert "active" != machine.state_of(DAEMON)
+    machine.run("systemctl", "start", DAEMON)
     assert_rolled_back_once(machine, release)
 
 
@@ -89,25 +85,95 @@ def test_daemon_restarted_while_a_rollback_runs(machine: Machine) -> None:
     """The command goes on under PID 1, is not started again, and the new daemon learns how it ended."""
     release = register(machine, "restarted")
     fail(machine, "restarted")
-    machine.until("the rollback runs", lambda: machine.path("/run/rollback-runs").exists())
-    unit = f"release-watcher-rollback@{release}.service"
-    pid = machine.show(unit, "MainPID")
+    pid = rollback_runs(machine, release)
 
-    machine.run("systemctl", "restart", "release-watcher.service")
+    machine.run("systemctl", "restart", DAEMON)
     ready(machine)
-    assert pid == machine.show(unit, "MainPID")
+    assert pid == rollback_runs(machine, release)
     assert "running" == machine.release(release)["rollback"]["state"]
 
-    machine.write("/run/rollback-may-end", "")
+    end_rollback(machine, release)
     assert_rolled_back_once(machine, release)
+
+
+@contextmanager
+def short_watchdog(machine: Machine) -> Iterator[None]:
+    """A daemon that PID 1 looks after each three seconds."""
+    with drop_in(machine, DAEMON, "WatchdogSec=3s"):
+        machine.run("systemctl", "restart", DAEMON)
+        ready(machine)
+        yield
+    machine.run("systemctl", "restart", DAEMON)
+    ready(machine)
+
+
+def hang(machine: Machine) -> str:
+    """Stop the daemon where it stands; the process id of the one that hangs."""
+    pid = machine.show(DAEMON, "MainPID")
+    machine.run("systemctl", "kill", "--kill-whom=main", "--signal=STOP", DAEMON)
+    return pid
+
+
+def replaced(machine: Machine, hung: str) -> None:
+    """Wait until PID 1 has ended the one that hangs and another is ready."""
+    machine.until("PID 1 has another daemon", lambda: machine.show(DAEMON, "MainPID") not in ("0", hung))
+    assert machine.journal("_PID=1", f"UNIT={DAEMON}", "UNIT_RESULT=watchdog")
+    ready(machine)
+
+
+def test_daemon_that_hangs_as_a_whole(machine: Machine) -> None:
+    """PID 1's watchdog ends it and starts another one, which counts what came meanwhile, once, and acts on it."""
+    with short_watchdog(machine):
+        release = register(machine, "hung")
+        hung = hang(machine)
+        fail(machine, "hung")
+        fail(machine, "hung")
+        replaced(machine, hung)
+
+        assert_rolled_back_once(machine, release)
+        assert_counts_equal(machine, "hung", "hung.service")
+
+
+def test_daemon_that_hangs_while_a_rollback_runs(machine: Machine) -> None:
+    """The command goes on and is not started again; the daemon that PID 1 starts instead learns how it ended."""
+    with short_watchdog(machine):
+        release = register(machine, "hung-later")
+        fail(machine, "hung-later")
+        pid = rollback_runs(machine, release)
+        replaced(machine, hang(machine))
+        assert pid == rollback_runs(machine, release)
+
+        end_rollback(machine, release)
+        assert_rolled_back_once(machine, release)
+        assert_counts_equal(machine, "hung-later", "hung-later.service")
+
+
+def test_package_upgraded_while_a_rollback_runs(machine: Machine, ground: Ground) -> None:
+    """The command lives and its end is taken over; the window of another job goes on and still sees a failure."""
+    release, other = register(machine, "upgraded"), register(machine, "meanwhile")
+    fail(machine, "upgraded")
+    pid, daemon = rollback_runs(machine, release), machine.show(DAEMON, "MainPID")
+
+    shutil.copy(ground.package, machine.path("/root"))
+    machine.run("dpkg", "--install", f"/root/{ground.package.name}")
+    ready(machine)
+    assert daemon != machine.show(DAEMON, "MainPID")
+    assert pid == rollback_runs(machine, release)
+    assert "running" == machine.release(release)["rollback"]["state"]
+    assert "watching" == machine.release(other)["phase"]
+
+    end_rollback(machine, release)
+    assert_rolled_back_once(machine, release)
+    fail(machine, "meanwhile")
+    assert_rolled_back_once(machine, other)
 
 
 def test_reload_of_a_bad_configuration(machine: Machine) -> None:
     """`systemctl reload` fails, the errors are in the journal, the old configuration stays in use, the metric tells."""
     machine.write("/etc/release-watcher/conf.d/bad.yaml", "version: 1\njobs:\n  bad: {unit: [x.service]}\n")
-    refused = machine.run("systemctl", "reload", "release-watcher.service", check=False)
+    refused = machine.run("systemctl", "reload", DAEMON, check=False)
     assert 0 != refused.returncode
-    assert "active" == machine.state_of("release-watcher.service")
+    assert "active" == machine.state_of(DAEMON)
     assert 0 == machine.metric("watcher_config_last_reload_successful")
     said = machine.out("journalctl", "--no-pager", "-o", "cat", "--unit=release-watcher.service")
     assert "/etc/release-watcher/conf.d/bad.yaml:3:9: jobs.bad.unit" in said
@@ -117,18 +183,18 @@ def test_reload_of_a_bad_configuration(machine: Machine) -> None:
     assert_rolled_back_once(machine, release)
 
     machine.path("/etc/release-watcher/conf.d/bad.yaml").unlink()
-    machine.run("systemctl", "reload", "release-watcher.service")
+    machine.run("systemctl", "reload", DAEMON)
     assert 1 == machine.metric("watcher_config_last_reload_successful")
 
 
 def test_release_that_is_registered_while_the_daemon_is_down(machine: Machine) -> None:
     """The socket is PID 1's: the registration starts the daemon and waits for its answer."""
-    machine.run("systemctl", "stop", "release-watcher.service")
-    assert "inactive" == machine.state_of("release-watcher.service")
+    machine.run("systemctl", "stop", DAEMON)
+    assert "inactive" == machine.state_of(DAEMON)
 
     release = register(machine, "down")
 
-    machine.until("the service is up", lambda: machine.state_of("release-watcher.service") == "active")
+    machine.until("the service is up", lambda: machine.state_of(DAEMON) == "active")
     fail(machine, "down")
     assert_rolled_back_once(machine, release)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
+
 import pytest
 
 from tests.parts.machine import Machine
@@ -18,6 +21,11 @@ from tests.parts.stage import (
 SERVICE = ("release-watcher.socket", "release-watcher-metrics.socket", "release-watcher.service")
 WRITERS = ("anna", "ben", "cleo")
 LINES = 3000
+ROTATIONS = 100
+KEPT_FILES = 80
+"""By a vacuum after each tenth rotation: those of the last twenty, as the system and each writer have one each."""
+STILL_SECONDS = float(os.environ.get("WATCHER_TEST_STILL_SECONDS", "5"))
+JOURNALD = ("systemd-journald.socket", "systemd-journald-dev-log.socket", "systemd-journald.service")
 STARTING = "MESSAGE_ID=7d4958e842da4a758f6c1cdc7b36dcc5"
 JOBS = (
     Job(name="noted"),
@@ -27,6 +35,7 @@ JOBS = (
     Job(name="moved"),
     Job(name="chatty"),
     Job(name="flushed"),
+    Job(name="turning", units=("turning@*.service",), window="6s"),
 )
 CROWD = f"""\
 [Service]
@@ -34,6 +43,27 @@ Type=oneshot
 User=%i
 LogRateLimitIntervalSec=0
 ExecStart=/bin/sh -c 'i=0; while [ $$i -lt {LINES} ]; do echo "%i $$i"; i=$$((i+1)); done'
+"""
+
+# Writes numbered lines until it is told to end, then says how many they were.
+TURNING = """\
+#!/usr/bin/python3
+import os, sys, time
+count = 0
+while not os.path.exists("/run/turned"):
+    for _ in range(20):
+        print("line", count)
+        count += 1
+    sys.stdout.flush()
+    time.sleep(0.01)
+open("/tmp/turned-" + sys.argv[1], "w").write(str(count))
+"""
+TURNING_UNIT = """\
+[Service]
+Type=exec
+User=%i
+LogRateLimitIntervalSec=0
+ExecStart=/usr/local/bin/turning %i
 """
 
 
@@ -46,6 +76,8 @@ def _jobs(machine: Machine) -> None:
     machine.unit("flushed.service", "[Service]\nType=oneshot\nExecStart=/bin/echo once\n")
     machine.unit("vacuumed.service", "[Service]\nType=oneshot\nExecStart=/bin/echo fine\n")
     machine.unit("crowd@.service", CROWD)
+    machine.write("/usr/local/bin/turning", TURNING, mode=0o755)
+    machine.unit("turning@.service", TURNING_UNIT)
     for writer in WRITERS:
         machine.run("useradd", writer)
 
@@ -68,6 +100,52 @@ def test_several_users_that_log_at_once(machine: Machine) -> None:
     files = machine.out("sh", "-c", "ls /var/log/journal/*/user-*.journal | wc -l")
     assert int(files) >= len(WRITERS)
     assert before == gaps(machine)
+
+
+def test_hundred_rotations_while_three_users_log(machine: Machine) -> None:
+    """Each line is counted once, though the oldest files are deleted meanwhile; none of those is held open for long."""
+    before, units = gaps(machine), [f"turning@{writer}.service" for writer in WRITERS]
+    records = [*[f"--unit={unit}" for unit in units], "_PID=1"]
+    release = register(machine, "turning")
+    machine.run("systemctl", "start", *units)
+    begun = machine.journal(*records)
+    deleted = 0
+    for number in range(1, ROTATIONS + 1):
+        vacuum = [f"--vacuum-files={KEPT_FILES}"] if number % 10 == 0 else []
+        deleted += machine.run("journalctl", "--rotate", *vacuum).stderr.count("Deleted archived journal")
+    assert deleted > ROTATIONS
+    machine.write("/run/turned", "")
+    for unit in units:
+        machine.until(f"{unit} has ended", partial(_has_ended, machine, unit))
+
+    said = sum(int(machine.path(f"/tmp/turned-{writer}").read_text(encoding="ascii")) for writer in WRITERS)
+
+    def expected() -> int:
+        # By their time: where an entry is gone, --after-cursor passes one more.
+        ended = [
+            one for one in machine.journal(*records) if one["__REALTIME_TIMESTAMP"] > begun[-1]["__REALTIME_TIMESTAMP"]
+        ]
+        return len(begun) + said + len(ended)
+
+    counted = partial(machine.metric, "watcher_journal_entries_total", job_name="turning")
+    # PID 1's last record may be stored a moment after the unit is seen as ended.
+    machine.until("all is counted", lambda: counted() >= expected() == expected())
+    assert expected() == counted()
+    assert before == gaps(machine)
+    assert 0 == wait_for(machine, release), machine.release(release)
+    machine.until("no deleted file is held open", lambda: not _held_open(machine), patience=60)
+
+
+def _has_ended(machine: Machine, unit: str) -> bool:
+    return machine.state_of(unit) == "inactive"
+
+
+def _held_open(machine: Machine) -> str:
+    """The descriptors of daemon and reader that point to journal files which are deleted."""
+    pid = machine.show("release-watcher.service", "MainPID")
+    listing = f"for each in {pid} $(cat /proc/{pid}/task/{pid}/children); do ls -l /proc/$each/fd; done"
+    lines = machine.out("sh", "-c", listing).splitlines()
+    return "\n".join(line for line in lines if line.endswith(".journal (deleted)"))
 
 
 def test_journald_restarted_inside_a_window(machine: Machine) -> None:
@@ -101,6 +179,7 @@ def test_journald_that_stands_still(machine: Machine) -> None:
     machine.run("systemctl", "kill", "--signal=STOP", "systemd-journald.service")
     try:
         machine.run("systemctl", "start", "chatty.service")
+        machine.run("sleep", str(STILL_SECONDS))
         assert 200 == machine.tcp("/-/healthy")[0]
         machine.watcher("status")
     finally:
@@ -109,6 +188,21 @@ def test_journald_that_stands_still(machine: Machine) -> None:
 
     assert_counts_equal(machine, "chatty", "chatty.service")
     assert before == gaps(machine)
+
+
+def test_journald_that_is_away(machine: Machine) -> None:
+    """Stopped with its sockets, so that nobody can log: once it is back the daemon goes on by itself."""
+    before, daemon = gaps(machine), machine.show("release-watcher.service", "MainPID")
+    machine.run("systemctl", "stop", *JOURNALD)
+    machine.run("systemctl", "start", "chatty.service")
+    machine.run("sleep", str(STILL_SECONDS))
+    assert 200 == machine.tcp("/-/healthy")[0]
+    machine.run("systemctl", "start", *JOURNALD)
+    machine.until("PID 1 logs to it again", lambda: _starts_are_recorded(machine))
+
+    assert_counts_equal(machine, "chatty", "chatty.service")
+    assert before == gaps(machine)
+    assert daemon == machine.show("release-watcher.service", "MainPID")
 
 
 def test_rotation_and_vacuum_inside_a_window(machine: Machine) -> None:
