@@ -12,16 +12,18 @@ import time
 from typing import Any
 
 from watcher.cli.exits import UsageError
-from watcher.cli.output import Output, output_of
+from watcher.cli.output import LINE, Output, output_of
 from watcher.core import job_runs
 from watcher.core.names import is_safe_name
 from watcher.core.shell import command_line
+from watcher.core.text import shown
 
 _EXAMPLES = """examples:
   watcher job exec nightly -- /usr/local/bin/nightly --full        in a crontab, instead of the command itself
   watcher job exec nightly --identifier backup -- make backup      the entries get this SYSLOG_IDENTIFIER
 
 The job needs `identifiers: [nightly]`, and `run_as: USER` unless root runs it: other users' entries are not believed.
+A run that nobody counts, by the configuration as far as this user may read it, is warned of on standard error.
 The command's output goes where it went before (cron mails it); to the journal as well, with `| systemd-cat -t nightly`.
 """
 _INFO, _NOTICE = 6, 5
@@ -69,7 +71,17 @@ def execute(args: argparse.Namespace) -> int:
         output.message(f"{args.tail[0]}: {error.strerror}")
         code = exit_code_of(error)
     run.ended(code, signalled=code > SIGNALLED)
+    _warn(args, output)
     return code
+
+
+def _warn(args: argparse.Namespace, output: Output) -> None:
+    """Say so if nobody counts this run. Afterwards, so that the command waits for nothing of ours."""
+    from watcher.cli.audience import unheard  # noqa: PLC0415 - the command must not wait for it either
+
+    why = unheard(args.job, identifier=args.identifier or args.job, config=args.config)
+    if why is not None:
+        output.message(f"WARNING: this run of job {args.job} is not counted: {shown(why, limit=LINE)}")
 
 
 class _Run:
