@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from tests.dispatch.scene import ID, PATIENCE, appends, lines, now, outcome_of, until
+from watcher.core.ending import ROLLBACK_DEADLINE
 from watcher.dispatch import files, runner
 from watcher.dispatch.dispatcher import MOST_SAID
 from watcher.dispatch.hold import write_pauses
+from watcher.dispatch.order import LONGEST_AGE_USEC
 
 SYSTEMCTL = """#!/bin/sh
 # As PID 1 would: each unit's runner by itself, nobody waits for it.
@@ -60,11 +62,11 @@ class Site:
         path.write_text(json.dumps({**facts, "reason_code": "matches", **changes}))
         return path
 
-    def dispatch(self, *, failpoint: str = "") -> subprocess.CompletedProcess[str]:
-        """One start of the dispatcher, as the path unit does it."""
+    def dispatch(self, *wrapper: str, failpoint: str = "") -> subprocess.CompletedProcess[str]:
+        """One start of the dispatcher, as the path unit does it; `wrapper` is a command that starts it in its turn."""
         paths = [str(self.config), str(self.queue), str(self.claims), getpass.getuser()]
         environment = {"PATH": f"{self.root}/bin:{os.environ['PATH']}", "WATCHER_FAILPOINT": failpoint}
-        argv = [sys.executable, "-I", "-m", "watcher.dispatch.dispatcher", *paths]
+        argv = [*wrapper, sys.executable, "-I", "-m", "watcher.dispatch.dispatcher", *paths]
         return subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False, env=environment)
 
     def refusal(self, release_id: str = ID) -> dict[str, Any]:
@@ -247,6 +249,22 @@ def test_hostile_files(site: Site) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
+@pytest.mark.parametrize(("age", "runs"), [(LONGEST_AGE_USEC - 60_000_000, True), (LONGEST_AGE_USEC, False)])
+def test_order_of_another_day(site: Site, age: int, *, runs: bool) -> None:
+    """A machine that was off for a week runs nothing that was wanted a week ago; it is left to a person."""
+    left_at = (now() - age) * 1000
+    os.utime(site.order(), ns=(left_at, left_at))
+    site.dispatch()
+    assert (runs, []) == ((site.claims / f"{ID}.claim").exists(), site.left)
+    if not runs:
+        assert "it has waited for more than an hour, and was not renewed" == site.refusal()["detail"]
+
+
+def test_age_of_an_order() -> None:
+    """The dispatcher believes an order for as long as the daemon would let it run."""
+    assert ROLLBACK_DEADLINE == LONGEST_AGE_USEC
+
+
 def test_foreign_owner(site: Site) -> None:
     """An order that the daemon's user did not write is no order."""
     os.chown(site.order(), 65534, 65534)
@@ -264,6 +282,15 @@ def test_ten_thousand_files(site: Site) -> None:
     assert [] == site.left
     assert MOST_SAID + 1 == done.stderr.count("refused")
     assert "10000 in all" in done.stderr
+    until(lambda: lines(site.ran))
+
+
+def test_queue_that_can_not_be_emptied(site: Site) -> None:
+    """What lies in it is run all the same, and the dispatcher fails, so that PID 1 lets it rest before the next try."""
+    site.order()
+    fixed = f"mount --bind {site.queue} {site.queue} && mount -o remount,bind,ro {site.queue}"
+    done = site.dispatch("unshare", "-rm", "sh", "-c", f'{fixed} && exec "$@"', "sh")
+    assert (1, True) == (done.returncode, 'emptied why="1 files stay"' in done.stderr), done.stderr
     until(lambda: lines(site.ran))
 
 

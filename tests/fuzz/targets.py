@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from tests.dispatch.scene import now
 from tests.events import JOB, START, policy
 from tests.events import configured as configured_state
 from tests.parts.front import MemoryFront
@@ -307,7 +308,7 @@ def fuzz_order(data: bytes) -> None:
     for name in ("one.json", "one.claim"):
         (directory / name).write_bytes(data)
     try:
-        facts = read_order(at, "one.json", owner=os.getuid())
+        facts = read_order(at, "one.json", owner=os.getuid(), now=now())
     except OrderError as error:
         str(error).encode("utf-8", "replace")
     else:

@@ -90,7 +90,7 @@ class Dispatcher:
     def _take(self, name: str) -> str | None:
         """Work off one queue file, which is gone afterwards; the release whose unit has to be started."""
         try:
-            return self._decide(read_order(self._queue, name, owner=self._owner))
+            return self._decide(read_order(self._queue, name, owner=self._owner, now=_now()))
         except (OrderError, PlanError, ClaimError) as error:
             self._refuse(id_in(name), REFUSED, str(error), name=name)
         except OSError as error:  # a full disk, for one: the daemon queues it again in half a minute

@@ -14,6 +14,8 @@ from watcher.dispatch import files, jsontext
 from watcher.dispatch.claim import LARGEST_FACTS, SCHEMA, ClaimError, Facts, take
 
 SUFFIX = ".json"
+LONGEST_AGE_USEC = 3_600_000_000
+"""An order that lay longer is nobody's wish any more: a daemon that lives renews it, or takes it back."""
 
 
 class OrderError(Exception):
@@ -31,8 +33,8 @@ def id_in(name: str) -> str | None:
     return release_id if name.endswith(SUFFIX) and is_safe_name(release_id) else None
 
 
-def read_order(queue: int, name: str, *, owner: int | None) -> Facts:
-    """What the queue file asks for.
+def read_order(queue: int, name: str, *, owner: int | None, now: int) -> Facts:
+    """What the queue file asks for; `now` is in microseconds since 1970.
 
     Raises OrderError: it is refused, or was taken back. Raises OSError.
     """
@@ -40,7 +42,7 @@ def read_order(queue: int, name: str, *, owner: int | None) -> Facts:
     if release_id is None:
         raise OrderError("its name is no release's")
     try:
-        contents = _read(queue, name, owner)
+        contents = _read(queue, name, owner, now)
         facts = _facts(jsontext.parse_object(contents))
     except FileNotFoundError as error:
         raise OrderError("it was taken back") from error
@@ -53,7 +55,7 @@ def read_order(queue: int, name: str, *, owner: int | None) -> Facts:
     return facts
 
 
-def _read(queue: int, name: str, owner: int | None) -> bytes:
+def _read(queue: int, name: str, owner: int | None, now: int) -> bytes:
     fd = files.open_plain(queue, name)
     try:
         found = os.fstat(fd)
@@ -61,6 +63,8 @@ def _read(queue: int, name: str, owner: int | None) -> bytes:
             raise OrderError(f"it belongs to user {found.st_uid}, not to the daemon's")
         if found.st_nlink != 1 or not stat.S_ISREG(found.st_mode):
             raise OrderError("it has a second name")
+        if now - found.st_mtime_ns // 1000 > LONGEST_AGE_USEC:
+            raise OrderError("it has waited for more than an hour, and was not renewed")
         contents = os.read(fd, LARGEST_FACTS + 1)
     finally:
         os.close(fd)
