@@ -23,11 +23,13 @@ from tests.events import (
     release,
     request,
     resume,
+    run,
+    span,
     watching,
 )
 from tests.playbook import Story, expect, play
 from watcher.core.messages import Accepted, Judgement, QueueRollback, RefusalCode, Refused, WriteNote
-from watcher.core.policy import Mode
+from watcher.core.policy import Mode, NewErrors
 from watcher.core.release import Phase, RollbackState
 from watcher.core.state import State
 
@@ -223,6 +225,36 @@ def test_a_window_can_be_extended_as_long_as_its_end_is_not_read() -> None:
     """The clock is past it, the journal is not: nothing was decided yet."""
     story = play(WATCHING, batch(entries=1, at="14m59s"), person(Judgement.EXTEND, at="16m", by="5m"), batch(at="16m"))
     assert Phase.WATCHING is story.last.phase
+
+
+def test_a_window_whose_end_was_read_is_not_extended() -> None:
+    """It waits for its baseline; what came after its end was read unjudged, and a longer window would pass over it."""
+    waits = watching(window="2m", thresholds=(NewErrors(count=3, lookback=span("14d")),))
+    refused = _refused(play(waits, batch(errors=9, at="3m"), person(Judgement.EXTEND, at="4m", by="5m")))
+    assert (RefusalCode.WRONG_PHASE, "release import-1: its window is over, and was read to its end") == (
+        refused.code,
+        refused.message,
+    )
+
+
+def test_a_window_behind_which_entries_were_read_is_not_extended() -> None:
+    """A second look may be due before the window can close, while what comes after its end is read already."""
+    beyond = play(WATCHING, batch(errors=4, at="16m", read_until="14m"), person(Judgement.EXTEND, at="16m", by="5m"))
+    assert RefusalCode.WRONG_PHASE is _refused(beyond).code
+
+
+def test_after_a_start_a_window_can_be_extended_as_long_as_it_is_not_over() -> None:
+    """Until something was read nobody knows how far an earlier daemon had read."""
+    begun = replace(WATCHING, read_until=None, last_entry_at=None)
+    assert RefusalCode.WRONG_PHASE is _refused(play(begun, person(Judgement.EXTEND, at="15m", by="5m"))).code
+    extended = play(begun, person(Judgement.EXTEND, at="14m59s", by="5m"), batch(at="16m"))
+    assert Phase.WATCHING is extended.last.phase
+
+
+def test_a_window_whose_last_run_has_ended_is_not_extended() -> None:
+    """It ends with that run, however long it might have lasted."""
+    ended = play(watching(window_runs=1), batch(run("9s"), at="10s", read_until="8s"))
+    assert RefusalCode.WRONG_PHASE is _refused(play(ended.state, person(Judgement.EXTEND, at="11s", by="5m"))).code
 
 
 @pytest.mark.parametrize("by", [None, "0s"])

@@ -109,6 +109,12 @@ def _extend(draft: Draft, event: PersonDecided, release: Release) -> Answer:
         return _wrong(release, event.judgement)
     if event.by is None or event.by <= 0:
         return Refused(code=RefusalCode.BAD_REQUEST, message="extend needs a span", hint="give --by 15m")
+    if _end_was_read(draft, release):
+        return Refused(
+            code=RefusalCode.WRONG_PHASE,
+            message=f"release {release.id}: its window is over, and was read to its end",
+            hint=f"`watcher release wait {release.id}` waits for the verdict; to look on, register the version again",
+        )
     trial = replace(release.trial, end=Usec(release.ends_at + event.by))
     longer = replace(release, trial=trial, window=Usec(release.window + event.by))
     draft.put(longer)
@@ -125,6 +131,16 @@ def _extend(draft: Draft, event: PersonDecided, release: Release) -> Answer:
         ),
     )
     return Accepted(longer)
+
+
+def _end_was_read(draft: Draft, release: Release) -> bool:
+    """Whether entries from beyond the window may have been read: nobody has judged them, and nobody reads them again.
+
+    A window may stay open past its end, for its baseline or for a second look at what was dropped.
+    """
+    end, state = release.trial.closes_at, draft.before
+    read = state.read_until if state.last_entry_at is None else max(state.last_entry_at, state.read_until or 0)
+    return end is not None and end <= (draft.at if read is None else read)
 
 
 def _fail(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:
