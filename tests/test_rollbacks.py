@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.dispatch.scene import ID, failed_release, now
+from tests.dispatch.scene import ID, failed_release, now, run_runner, write_claim
 from tests.dispatch.test_dispatcher import Site
 from watcher.adapters.dispatched import DispatchedRollback
-from watcher.core.messages import QueueReviewed, RollbackObserved
-from watcher.core.release import Release
+from watcher.core.messages import QueueReviewed, RollbackObserved, Transition, TransitionKind
+from watcher.core.names import ReleaseId
+from watcher.core.release import Release, Rollback, RollbackState
 from watcher.core.state import Decision, Pause, State
 from watcher.rollbacks import Rollbacks
 
@@ -25,12 +26,19 @@ class Eye:
 
     def __init__(self, site: Site, release: Release) -> None:
         self.state = State(releases={release.id: release})
+        self.old: dict[ReleaseId, Release] = {}
         self.reviews: list[QueueReviewed] = []
+        self.seen: list[RollbackObserved] = []
         self.during: list[Decision] = []
         self.stop = asyncio.Event()
         handover = DispatchedRollback(state_dir=site.state, claims=site.claims, disarm_dir=site.etc, clock=now)
         self.rollbacks = Rollbacks(
-            handover, state=lambda: self.state, hand_in=self._hand_in, stop=self.stop, is_well=lambda: True
+            handover,
+            state=lambda: self.state,
+            find=self.old.get,
+            hand_in=self._hand_in,
+            stop=self.stop,
+            is_well=lambda: True,
         )
 
     async def _hand_in(self, event: QueueReviewed | RollbackObserved) -> bool:
@@ -39,7 +47,28 @@ class Eye:
             await asyncio.sleep(0)
             while self.during:
                 self.rollbacks.perform(self.during.pop())
+        else:
+            self.seen.append(event)
         return True
+
+    def take_back(self, release: Release, state: RollbackState) -> Release:
+        """Its rollback, which was handed over, is held or dropped; the state forgets what is dropped."""
+        rollback = Rollback(state=state, queued_at=now())
+        moved = replace(release, rollback=rollback)
+        self.old[moved.id] = moved
+        self.state = State(releases={moved.id: moved} if state is RollbackState.HELD else {})
+        change = Transition(
+            at=now(), kind=TransitionKind.ROLLBACK, before="queued", after=state, release=moved.id, job=moved.job
+        )
+        self.rollbacks.perform(Decision(state=self.state, transitions=(change,)))
+        return moved
+
+    async def looked(self) -> None:
+        """One review, whatever it finds."""
+        self.rollbacks.wake()
+        task = asyncio.get_running_loop().create_task(self.rollbacks.review())
+        await asyncio.sleep(0.05)
+        task.cancel()
 
     async def reviewed(self, times: int) -> None:
         """Review until so many reviews were handed in, for two seconds at most."""
@@ -80,3 +109,17 @@ async def test_a_pause_that_could_not_be_left_for_the_dispatcher(site: Site) -> 
     (site.state / "pauses.json").rmdir()
     await eye.reviewed(1)
     assert [None] == pauses(site)
+
+
+@pytest.mark.parametrize("state", [RollbackState.HELD, RollbackState.NONE])
+async def test_a_rollback_that_was_claimed_as_it_was_taken_back(site: Site, state: RollbackState) -> None:
+    """It begins a moment later all the same; that is seen, also of one that was dropped for a newer release."""
+    release = failed_release(("true",))
+    eye = Eye(site, release)
+    write_claim(site.claims, ("true",))
+    eye.take_back(release, state)
+    await eye.looked()
+    assert [] == eye.seen
+    assert 0 == run_runner(site.claims).returncode
+    await eye.looked()
+    assert [(ID, RollbackState.SUCCEEDED)] == [(one.release, one.state) for one in eye.seen]

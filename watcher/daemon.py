@@ -81,6 +81,7 @@ class Daemon:
         self._rollbacks = Rollbacks(
             _handover(paths),
             state=lambda: self.state,
+            find=self.find,
             hand_in=self._hand_in,
             stop=self._stop,
             is_well=lambda: self._desk.trouble is None,

@@ -13,7 +13,7 @@ from typing import NoReturn
 from watcher.adapters.front import FrontError, StoppingError
 from watcher.adapters.store import Store, StoreError
 from watcher.core.engine import decide
-from watcher.core.messages import Answer, Event, PersonDecided, ReleaseDeployed, ReleaseRequested
+from watcher.core.messages import Answer, Event, PersonDecided, ReleaseDeployed, ReleaseRequested, RollbackObserved
 from watcher.core.names import ReleaseId
 from watcher.core.state import Decision, State
 
@@ -75,11 +75,13 @@ class Desk:
 
         Raises StoreError and StoreLostError.
         """
-        decision = decide(self._knowing(event), event)
+        known = self._knowing(event)
+        decision = decide(known, event)
         if decision.is_durable:
             self._store.commit(decision)
             self.trouble = None
-        self.state = decision.state
+        if decision.state is not known:  # else nothing has changed, and old releases need not be remembered
+            self.state = decision.state
         self._perform(decision)
         return decision.answer
 
@@ -111,7 +113,7 @@ def _subjects(event: Event, state: State) -> Iterator[ReleaseId]:
             last = state.releases.get(state.last.get(event.request.job, ReleaseId("")))
             named = (event.request.id, None if last is None else last.follows)
             yield from (one for one in named if one is not None)
-        case ReleaseDeployed() | PersonDecided():
+        case ReleaseDeployed() | PersonDecided() | RollbackObserved():
             yield event.release
         case _:
             return

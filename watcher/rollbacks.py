@@ -19,6 +19,8 @@ from watcher.core.state import Decision, State
 REVIEW_SECONDS = 30.0
 OBSERVE_SECONDS = 0.05
 RETRY_SECONDS = 5.0
+LATE_SECONDS = 120.0
+"""So long after it was taken back a rollback may still begin: it was claimed, and PID 1 takes its time."""
 TAKEN_BACK = frozenset({RollbackState.HELD, RollbackState.NONE})
 _BUSY = frozenset({RollbackState.QUEUED, RollbackState.RUNNING})
 
@@ -28,8 +30,8 @@ HandIn = Callable[[QueueReviewed | RollbackObserved], Awaitable[bool]]
 class Rollbacks:
     """Two loops over the same handover: one looks at busy rollbacks often, the other reviews the queue now and then.
 
-    `state` is the adopted state; `hand_in` gives an event to the desk; `stop` is set at the end of the daemon;
-    `is_well` tells whether the last decision could be stored.
+    `state` is the adopted state; `find` gives a release however old; `hand_in` gives an event to the desk; `stop` is
+    set at the end of the daemon; `is_well` tells whether the last decision could be stored.
     """
 
     def __init__(
@@ -37,18 +39,21 @@ class Rollbacks:
         handover: Handover,
         *,
         state: Callable[[], State],
+        find: Callable[[ReleaseId], Release | None],
         hand_in: HandIn,
         stop: asyncio.Event,
         is_well: Callable[[], bool],
     ) -> None:
         self._handover = handover
         self._state = state
+        self._find = find
         self._hand_in = hand_in
         self._stop = stop
         self._is_well = is_well
         self._due = asyncio.Event()
         self._review_due = asyncio.Event()
         self._withdrawn: set[ReleaseId] = set()
+        self._late_until = 0.0
         self._is_held = False
         self._complaint = ""
 
@@ -97,10 +102,7 @@ class Rollbacks:
             if unclaimed:
                 disarmed = self._handover.is_disarmed
                 await self._hand_in(QueueReviewed(at=wall_clock(), unclaimed=unclaimed, disarmed=disarmed))
-            releases = self._state().releases
-            late = [releases[one] for one in self._withdrawn if one in releases]
-            self._withdrawn.clear()
-            await self._report([one for one in late if one.rollback.state in TAKEN_BACK])
+            await self._report(self._taken_back())
             await _rest(REVIEW_SECONDS, unless=self._review_due)
 
     async def _report(self, releases: Iterable[Release]) -> None:
@@ -125,6 +127,20 @@ class Rollbacks:
         except RollbackError as error:
             _complain("queue file could not be removed", error, release_id)
         self._withdrawn.add(release_id)  # it may have been read the moment before
+        self._late_until = asyncio.get_running_loop().time() + LATE_SECONDS
+
+    def _taken_back(self) -> list[Release]:
+        """What was handed over and is not to be run any more: it may have been claimed in that moment, and run.
+
+        What is held is looked at as long as it is; what was dropped for a newer release is known to the store alone.
+        """
+        if asyncio.get_running_loop().time() > self._late_until:
+            self._withdrawn.clear()
+        known = dict(self._state().releases)
+        known |= {one: found for one in self._withdrawn - known.keys() if (found := self._find(one)) is not None}
+        return [
+            one for one in known.values() if one.rollback.state in TAKEN_BACK and one.rollback.queued_at is not None
+        ]
 
     def _hold(self, state: State) -> None:
         """What could not be left is left at the next review; until then the dispatcher goes by what it knows."""
