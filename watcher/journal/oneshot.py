@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import sys
 from typing import Any
 
 from watcher.core.text import shown
+from watcher.journal.signals import send
 
 _ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV")
 """What the child is given; above all not NOTIFY_SOCKET, with which it could speak for the daemon."""
@@ -84,8 +86,7 @@ async def _drain(stream: asyncio.StreamReader | None) -> bytes:
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
-    if child.returncode is None:
-        child.kill()
+    send(child, signal.SIGKILL)
     await child.wait()
 
 

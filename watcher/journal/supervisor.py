@@ -19,6 +19,7 @@ from watcher.core.duration import Usec
 from watcher.core.messages import BatchRead, ReaderRestarted
 from watcher.journal.position import Spot
 from watcher.journal.reading import Reading
+from watcher.journal.signals import send
 from watcher.journal.wire import (
     LONGEST_LINE,
     OFTEN,
@@ -252,8 +253,8 @@ class Supervisor:
             process.stdin.write(line)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(number)
+        if self._process is not None:
+            send(self._process, number)
 
     async def _end(self) -> None:
         """No process is left when it returns, not even a dead one."""
