@@ -12,6 +12,7 @@ from tests.parts.front import MemoryFront
 from tests.parts.recorded import make_machine
 from tests.parts.verbs import served
 from watcher.cli.main import main
+from watcher.doctor import service_checks
 
 CONFIG = "version: 1\njobs:\n  import: {units: [import.service], packs: [systemd]}\n"
 
@@ -64,6 +65,8 @@ def test_check_with_the_system(
     machine = make_machine(tmp_path / "machine", monkeypatch)
     machine.unit("import.service", LogNamespace="other")
     machine.journal("--lines=1", {"MESSAGE": "hello"})
+    (tmp_path / "proc").mkdir()
+    monkeypatch.setattr(service_checks, "_PROC", tmp_path / "proc")  # daemons of other tests may run now
     assert 0 == main(["check", "--config", str(config), "--system", "-o", "json"])
     found = json.loads(capsys.readouterr().out)
     assert [True] == [one["ok"] for one in found["files"]]

@@ -10,8 +10,8 @@ import pytest
 
 from tests.parts.journals import write_journal
 from tests.parts.recorded import RecordedMachine, make_machine
-from watcher.cli.client import NotPermittedError
-from watcher.doctor import service_checks
+from watcher.cli.client import NoDaemonError, NotPermittedError
+from watcher.doctor import service_checks, unit_checks
 from watcher.doctor.examination import system_findings
 from watcher.doctor.finding import Finding, Weight
 from watcher.doctor.scene import Scene
@@ -170,6 +170,62 @@ def test_a_service_whose_user_is_not_in_the_group(machine: RecordedMachine, tmp_
     assert errors["groups"].hint == "usermod -a -G systemd-journal nobody && systemctl restart release-watcher.service"
     machine.unit("release-watcher.service", User="nobody", SupplementaryGroups="systemd-journal")
     assert "user nobody may read the journal" in [one.what for one in system_findings(paths)]
+
+
+def _daemon_of(paths: Paths) -> Finding:
+    away = NoDaemonError("control.sock: no daemon listens there")
+    return next(one for one in system_findings(paths, daemon=away) if one.check == "daemon")
+
+
+def test_a_daemon_that_is_down_for_its_configuration(machine: RecordedMachine, tmp_path: Path) -> None:
+    """The place of the first mistake is named with it, and to start it is not the first thing to do."""
+    machine.unit("release-watcher.service", User="root", ActiveState="failed", ExecMainStatus="78")
+    paths = Paths.choose(config=paths_of(tmp_path).config, state=None, socket=None)
+    good = paths.config.read_text()
+    paths.config.write_text(good.replace("packs:", "pack:"))
+    found = _daemon_of(paths)
+    assert f"it can't start: {paths.config}:6:5: jobs.import.pack: unknown key" in found.what
+    assert found.hint.startswith(f"mend it (`watcher check {paths.config}`")
+    paths.config.write_text(good)
+    found = _daemon_of(paths)
+    assert "it ended with 78: what it then found wrong is in its log" in found.what
+    assert "journalctl -u release-watcher.service -n 20; systemctl start release-watcher.service" == found.hint
+    machine.unit("release-watcher.service", User="root", ActiveState="inactive", ExecMainStatus="0")
+    found = _daemon_of(paths)
+    assert ("control.sock: no daemon listens there", "systemctl start release-watcher.service") == (
+        found.what,
+        found.hint,
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "limit", "rule", "expected"),
+    [
+        ("core", "0", "core-dump", True),
+        ("|/lib/systemd/systemd-coredump %P", "0", "core-dump", False),
+        ("core", "infinity", "core-dump", False),
+        ("core", "0", "unit-failed", False),
+    ],
+)
+def test_a_release_that_waits_for_cores_that_are_never_made(  # noqa: PLR0917 - the columns of the table and fixtures
+    machine: RecordedMachine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    pattern: str,
+    limit: str,
+    rule: str,
+    expected: bool,  # noqa: FBT001 - a column of the table
+) -> None:
+    """A crash without a core is told as a signal: such a condition would never be crossed."""
+    (tmp_path / "core_pattern").write_text(f"{pattern}\n")
+    monkeypatch.setattr(unit_checks, "_CORE_PATTERN", tmp_path / "core_pattern")
+    machine.unit("import.service", LimitCORESoft=limit)
+    paths = paths_of(tmp_path)
+    text = paths.config.read_text().replace("{severity: error, count: 5}", f"{{rule: {rule}}}")
+    paths.config.write_text(text)
+    said = [one[2] for one in wrong(paths)]
+    what = "import.service: a crash leaves no core (LimitCORE=0), so rule core-dump never fires on it"
+    assert ([what] if expected else []) == said
 
 
 def test_the_way_of_a_rollback_through_systemd(machine: RecordedMachine, tmp_path: Path) -> None:

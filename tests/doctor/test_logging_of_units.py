@@ -44,9 +44,16 @@ def test_a_unit_that_hides_its_output_in_every_way() -> None:
         ),
         (
             "more than 100 entries in 10s are dropped; a window in which that happens can't pass",
-            "`systemctl edit quiet.service` and LogRateLimitIntervalSec=0",
+            "`systemctl edit quiet.service` and LogRateLimitBurst=1000000",
         ),
     ] == told(recorded("quiet.service"))
+
+
+def test_a_burst_alone_is_a_limit_as_well() -> None:
+    """An interval of 0 is what PID 1 shows of one that is not set: then journald's own goes with the burst."""
+    unit = recorded("import@watcher-check.service", LogRateLimitBurst="100")
+    expected = "more than 100 entries in 30s are dropped; a window in which that happens can't pass"
+    assert [expected] == [what for what, _ in told(unit)]
 
 
 def test_output_to_a_file() -> None:

@@ -13,7 +13,7 @@ from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
 from watcher.doctor import rule_checks
 from watcher.doctor.finding import Finding, Weight
-from watcher.doctor.rule_checks import rule_findings
+from watcher.doctor.rule_checks import read_spans, rule_findings
 from watcher.journal.source import Source
 
 NOW = Usec(1_700_000_000_000_000)
@@ -31,7 +31,7 @@ def entry(age: int, message: str, priority: int = 6, unit: str = "import.service
 def findings(directory: Path, entries: list[Fields], *rules: Rule) -> list[Finding]:
     write_journal(directory, entries)
     job = WatchedJob(name=JobName("import"), units=("import.service",), identifiers=(), rules=rules)
-    return list(rule_findings((job,), Source(directory=str(directory)), now=NOW))
+    return list(rule_findings((job,), read_spans((job,), Source(directory=str(directory)), now=NOW)))
 
 
 def day(*messages: str, priority: int = 6) -> list[Fields]:

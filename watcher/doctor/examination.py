@@ -17,12 +17,12 @@ from watcher.doctor.journal_checks import check_access, check_groups, check_stor
 from watcher.doctor.rule_checks import check_rules
 from watcher.doctor.scene import SERVICE, Scene
 from watcher.doctor.service_checks import check_daemon, check_others, check_service
-from watcher.doctor.unit_checks import check_drops, check_units
+from watcher.doctor.unit_checks import check_cores, check_drops, check_units
 from watcher.journal.opening import JournalError
 from watcher.paths import Paths
 
 CONFIG, SYSTEMD = "configuration", "systemd"
-_SERVICE_FACTS = ("LoadState", "ActiveState", "User", "SupplementaryGroups")
+_SERVICE_FACTS = ("LoadState", "ActiveState", "ExecMainStatus", "User", "SupplementaryGroups")
 
 Check = Callable[[Scene], Iterator[Finding]]
 
@@ -32,6 +32,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("groups", check_groups),
     ("journal access", check_access),
     ("units", check_units),
+    ("units", check_cores),
     ("dropped messages", check_drops),
     ("rules", check_rules),
     ("rollback commands", check_commands),
@@ -55,7 +56,12 @@ def system_findings(paths: Paths, *, daemon: Mapping[str, Any] | WatcherError | 
     found = list(_configuration(examined))
     booted = systemd.is_booted()
     scene = Scene(
-        paths=paths, settings=examined.settings, booted=booted, service=_service(booted=booted), daemon=daemon
+        paths=paths,
+        settings=examined.settings,
+        booted=booted,
+        service=_service(booted=booted),
+        daemon=daemon,
+        mistake=next((one.what for one in found if one.weight is Weight.ERROR), ""),
     )
     if not booted:
         found.append(unknown(SYSTEMD, "systemd does not run here", "units, storage and the rollback path are left out"))
@@ -63,7 +69,7 @@ def system_findings(paths: Paths, *, daemon: Mapping[str, Any] | WatcherError | 
     for name, check in CHECKS:
         if blind and check in _READING:
             found.append(unknown(name, "this user sees no entry of the journal", "run it as root"))
-        elif booted or check not in (check_storage, check_units, check_drops):
+        elif booted or check not in (check_storage, check_units, check_cores, check_drops):
             found += _looked(name, check, scene)
     return tuple(found)
 

@@ -21,13 +21,16 @@ PROPERTIES = (
     "LogRateLimitIntervalUSec",
     "LogRateLimitBurst",
 )
-_UNLIMITED = ("", "0", "-1")
+_NOT_SET = ("", "0", "-1")
 _INFORMATIONAL = 6
 _FILE = "written to a file"
 _ELSEWHERE = {"null": "thrown away", "file": _FILE, "append": _FILE, "truncate": _FILE}
 _INSTANCE = "watcher-check"
 _WILD = frozenset("*?[")
 _SMALL_BURST = 1000
+RAISED = "LogRateLimitBurst=1000000"
+"""What lifts the limit of a unit. 0 does not: to PID 1 it is "not set", and journald's own limit applies
+(https://github.com/systemd/systemd/issues/22034; so seen with systemd 252 and 257)."""
 
 
 def representative(unit: str) -> str:
@@ -72,7 +75,8 @@ def losses(unit: Mapping[str, str], *, job: str, namespace: str | None) -> Itera
             what = f"{stream}={kind}: what it prints there is {_ELSEWHERE[kind]}, not logged"
             yield warning(what, f"`{edit}` and {stream}=journal")
     burst = unit.get("LogRateLimitBurst", "")
-    span = unit.get("LogRateLimitIntervalUSec", "")
-    if burst not in _UNLIMITED and span not in _UNLIMITED and burst.isdecimal() and int(burst) < _SMALL_BURST:
+    interval = unit.get("LogRateLimitIntervalUSec", "")
+    span = "30s" if interval in _NOT_SET else interval
+    if burst not in _NOT_SET and burst.isdecimal() and int(burst) < _SMALL_BURST:
         what = f"more than {burst} entries in {span} are dropped; a window in which that happens can't pass"
-        yield warning(what, f"`{edit}` and LogRateLimitIntervalSec=0")
+        yield warning(what, f"`{edit}` and {RAISED}")

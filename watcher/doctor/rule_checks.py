@@ -6,11 +6,12 @@ writer calls harmless, so each match tells which rules think otherwise.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from watcher.adapters import systemd
 from watcher.clock import wall_clock
 from watcher.core.duration import HOUR, Usec, format_duration
 from watcher.core.found import Match
@@ -18,9 +19,12 @@ from watcher.core.names import JobName, RuleName
 from watcher.core.rule import FieldCondition, Rule, WatchedJob
 from watcher.core.severity import Severity
 from watcher.doctor.finding import Finding, Weight, fine
+from watcher.doctor.logging_of_units import representative
+from watcher.doctor.loudness import NEAR, SMALLEST, Loudness, near_the_limit
 from watcher.doctor.scene import Scene
 from watcher.journal.extent import read_extent
 from watcher.journal.source import Source
+from watcher.journal.units import unit_name
 
 CHECK: Final = "rules"
 DAY: Final = Usec(24 * HOUR)
@@ -46,22 +50,36 @@ def check_rules(scene: Scene) -> Iterator[Finding]:
         return
     directory = None if settings.journal_directory is None else str(settings.journal_directory)
     source = Source(directory=directory, namespace=settings.journal_namespace)
-    found = list(rule_findings(settings.jobs, source, now=wall_clock()))
+    read = read_spans(settings.jobs, source, now=wall_clock())
+    found = list(rule_findings(settings.jobs, read))
     yield from found
+    if scene.booted and scene.reads_machine:
+        yield from _loud(settings.jobs, read)
     if not found:
         yield fine(CHECK, f"nothing speaks against them in the journal of the last {format_duration(HISTORY)}")
 
 
-def rule_findings(jobs: Sequence[WatchedJob], source: Source, *, now: Usec) -> Iterator[Finding]:
-    """Rules that fire on a large share of the last day's harmless entries, and rules that never fired.
-
-    Raises JournalError: the journal can't be read.
-    """
+def read_spans(jobs: Sequence[WatchedJob], source: Source, *, now: Usec) -> Spans:
+    """The last day and the time before it, read once. Raises JournalError: the journal can't be read."""
     day = _read(tuple(map(_with_harmless, jobs)), source, since=Usec(now - DAY), until=now)
-    history = _read(jobs, source, since=Usec(now - HISTORY), until=Usec(now - DAY))
+    return Spans(day, _read(jobs, source, since=Usec(now - HISTORY), until=Usec(now - DAY)))
+
+
+def rule_findings(jobs: Sequence[WatchedJob], read: Spans) -> Iterator[Finding]:
+    """Rules that fire on a large share of the last day's harmless entries, and rules that never fired."""
     for job in jobs:
-        yield from _too_wide(job, day)
-        yield from _never_fired(job, day, history)
+        yield from _too_wide(job, read.day)
+        yield from _never_fired(job, read.day, read.history)
+
+
+def _loud(jobs: Sequence[WatchedJob], read: Spans) -> Iterator[Finding]:
+    """Jobs that logged near the limit at which journald drops. Raises SystemdError."""
+    for job in jobs:
+        loud = read.day.loudness[job.name]
+        if loud.most >= NEAR * SMALLEST:
+            asked = [representative(unit_name(unit)) for unit in job.units]
+            units = systemd.properties(asked, ("Id", "LoadState", "LogRateLimitBurst")) if asked else []
+            yield from near_the_limit(job.name, loud, [one for one in units if one.get("LoadState") == "loaded"])
 
 
 @dataclass(slots=True)
@@ -72,6 +90,7 @@ class _Seen:
     harmless: Counter[JobName] = field(default_factory=Counter)
     fired: Counter[tuple[JobName, RuleName]] = field(default_factory=Counter)
     on_harmless: Counter[tuple[JobName, RuleName]] = field(default_factory=Counter)
+    loudness: defaultdict[JobName, Loudness] = field(default_factory=lambda: defaultdict(Loudness))
     whole: bool = True
 
     def take(self, match: Match) -> None:
@@ -83,11 +102,20 @@ class _Seen:
             self.on_harmless.update((match.job, rule) for rule in named)
 
 
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """What was read of the last day, and of the time before it."""
+
+    day: _Seen
+    history: _Seen
+
+
 def _read(jobs: Sequence[WatchedJob], source: Source, *, since: Usec, until: Usec) -> _Seen:
     seen, entries = _Seen(), 0
     for reading in read_extent(source, jobs, since=since, until=until):
         for tally in reading.tallies:
             seen.entries[tally.job] += tally.entries
+            seen.loudness[tally.job].take(tally)
         for one in reading.found:
             if isinstance(one, Match):
                 seen.take(one)

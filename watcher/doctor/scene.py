@@ -30,6 +30,8 @@ class Scene:
     booted: bool
     service: Mapping[str, str]
     daemon: Mapping[str, Any] | WatcherError | None = None
+    mistake: str = ""
+    """The first error of a broken configuration, as `FILE:LINE:COL: path: what is wrong`."""
 
     @property
     def is_service(self) -> bool:

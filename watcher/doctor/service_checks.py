@@ -53,8 +53,7 @@ def check_daemon(scene: Scene) -> Iterator[Finding]:
         if getattr(said, "exit_code", None) == os.EX_NOPERM:
             yield unknown(DAEMON, said.message, said.hint)
             return
-        start = f"systemctl start {SERVICE}" if scene.is_service else said.hint
-        yield Finding(check=DAEMON, weight=Weight.ERROR, what=said.message, hint=start)
+        yield _down(scene, said)
         return
     if not said["ready"]:
         hint = f"journalctl -u {SERVICE} -n 20" if scene.is_service else "see what it prints"
@@ -72,6 +71,19 @@ def check_daemon(scene: Scene) -> Iterator[Finding]:
         what = f"automatic rollbacks are paused by {pause['author']}: {pause['reason']}"
         hint = f"watcher resume {job or ''}".rstrip()
         yield Finding(check=DAEMON, weight=Weight.NOTE, what=what, hint=hint, job=job)
+
+
+def _down(scene: Scene, said: WatcherError) -> Finding:
+    """It does not answer; why, where that can be known: it refuses a broken configuration, and exits 78."""
+    start = f"systemctl start {SERVICE}" if scene.is_service else said.hint
+    what = said.message
+    if scene.mistake:
+        what += f"; with this configuration it can't start: {scene.mistake}"
+        start = f"mend it (`watcher check {scene.paths.config}` names every error), then: {start}"
+    elif scene.is_service and scene.service.get("ExecMainStatus") == str(os.EX_CONFIG):
+        what += "; it ended with 78: what it then found wrong is in its log, and this configuration can be used"
+        start = f"journalctl -u {SERVICE} -n 20; {start}"
+    return Finding(check=DAEMON, weight=Weight.ERROR, what=what, hint=start)
 
 
 def check_others(scene: Scene) -> Iterator[Finding]:  # noqa: ARG001 - every check has it
