@@ -9,7 +9,8 @@ from tests.events import JOB
 from watcher.core.duration import SECOND, Usec
 from watcher.core.found import JobTally
 from watcher.doctor.finding import Finding
-from watcher.doctor.loudness import INTERVAL, Loudness, near_the_limit
+from watcher.doctor.loudness import Loudness, near_the_limit
+from watcher.journal.ratelimit import INTERVAL
 
 
 def _loud(*tallies: tuple[int, int]) -> Loudness:

@@ -9,17 +9,15 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from watcher.core.duration import SECOND, Usec
+from watcher.core.duration import Usec
 from watcher.core.found import JobTally
 from watcher.core.names import JobName
 from watcher.core.shown import shown_instant
 from watcher.doctor.finding import Finding, Weight
 from watcher.doctor.logging_of_units import RAISED
+from watcher.journal.ratelimit import BURST, INTERVAL
 
 CHECK: Final = "dropped messages"
-INTERVAL: Final = Usec(30 * SECOND)
-BURST: Final = 10_000
-"""What journald ships: RateLimitIntervalSec= and RateLimitBurst=, journald.conf(5)."""
 SMALLEST: Final = 1000
 """A unit with a burst below this is warned of in any case."""
 NEAR: Final = 0.5
