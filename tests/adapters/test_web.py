@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.events import JOB, RELEASE, policy, release
+from tests.events import JOB, RELEASE, START, policy, release
 from tests.parts.front import MemoryFront
 from watcher.adapters.gate import Limits
 from watcher.adapters.server import AddressError
 from watcher.adapters.web import WebServer
+from watcher.core.duration import MINUTE
+from watcher.core.policy import RollbackPlan
+from watcher.core.release import CommandResult
 
 QUICK = Limits(connections=4, each_user=4, receive=0.2, answer=5, send=0.2)
 HOST = "127.0.0.1"
@@ -116,6 +119,20 @@ async def test_backup_command_is_not_told_to_everybody(front: MemoryFront, port:
     shown: dict[str, Any] = json.loads(body)
     assert "backup" not in shown["jobs"]["import"]
     assert b"secret" not in body
+
+
+@pytest.mark.parametrize("path", ["/api/v1/status", "/api/v1/releases", f"/api/v1/releases/{RELEASE}", "/"])
+async def test_what_commands_print_is_not_told_to_everybody(front: MemoryFront, port: int, path: str) -> None:
+    """Neither the commands of a release nor what they printed, which may hold secrets, is for whoever can connect."""
+    done = CommandResult(command=("/x/secret",), exit_code=0, started_at=START, finished_at=START, output="secret")
+    front.take(release())
+    one, plan = front.state.releases[RELEASE], RollbackPlan(command=("/x/secret",), timeout=MINUTE)
+    rules = replace(one.policy, release=replace(one.policy.release, rollback=plan))
+    rollback = replace(one.rollback, output="secret")
+    one = replace(one, request=replace(one.request, backup=done, check=done), policy=rules, rollback=rollback)
+    front.state, front.records = replace(front.state, releases={RELEASE: one}), {RELEASE: one}
+    _, _, body = await ask(port, path)
+    assert (True, False) == (one.id.encode() in body, b"secret" in body)
 
 
 async def test_not_ready_is_503_with_the_reason(front: MemoryFront, port: int) -> None:

@@ -1,6 +1,7 @@
 """The daemon at a glance, for `watcher status`, `GET /api/v1/status` and the status page.
 
-Knows which facts are for everybody; a job's units and what is run at a registration are for the control socket alone.
+Knows which facts are for everybody; a job's units, which commands are run and what they print are for the control
+socket alone.
 """
 
 from __future__ import annotations
@@ -46,20 +47,38 @@ def overview(front: Front, *, for_deployers: bool) -> dict[str, Any]:
             job: _shown_job(state, policy, now, for_deployers=for_deployers)
             for job, policy in sorted(state.policies.items())
         },
-        "verifying": [shown_release(one) for one in state.verifying() if one.rollback.state is RollbackState.SUCCEEDED],
-        "open": [with_standing(one, now) for one in state.releases.values() if one.phase in OPEN_PHASES],
+        "verifying": [
+            _shown(one, for_deployers=for_deployers)
+            for one in state.verifying()
+            if one.rollback.state is RollbackState.SUCCEEDED
+        ],
+        "open": [
+            with_standing(one, now, for_deployers=for_deployers)
+            for one in state.releases.values()
+            if one.phase in OPEN_PHASES
+        ],
     }
 
 
-def with_standing(release: Release, now: Usec) -> dict[str, Any]:
+def with_standing(release: Release, now: Usec, *, for_deployers: bool) -> dict[str, Any]:
     """The release as the contract shows it; while it is open, its thresholds also with how they stand `now`."""
-    shown = {**shown_release(release), "explanation": explanation(release)}
+    shown = {**_shown(release, for_deployers=for_deployers), "explanation": explanation(release)}
     if release.phase not in OPEN_PHASES:
         return shown
     for threshold, standing in zip(shown["thresholds"], standings(release, now), strict=True):
         threshold["now"] = standing.count
     left = None if release.ends_at is None else max(release.ends_at - now, 0) / SECOND
     return {**shown, "seconds_left": left}
+
+
+def _shown(release: Release, *, for_deployers: bool) -> dict[str, Any]:
+    """The release; for others than deployers without its commands and what they printed, which may hold secrets."""
+    shown = shown_release(release)
+    if not for_deployers:
+        for errand in ("backup", "check", "rollback"):
+            if shown[errand] is not None:
+                shown[errand] |= {"command": None, "output": ""}
+    return shown
 
 
 def shown_pause(pause: Pause) -> dict[str, Any]:

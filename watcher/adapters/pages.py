@@ -44,7 +44,7 @@ def add_pages(app: web.Application, front: Front) -> None:
 def status_page(front: Front) -> str:
     """The status page as HTML; every text in it that somebody else wrote is shown escaped and short."""
     now = front.now()
-    last = [with_standing(release, now) for release in front.list(None, _LAST_RELEASES)]
+    last = [with_standing(release, now, for_deployers=False) for release in front.list(None, _LAST_RELEASES)]
     page = _templates().get_template("status.html")
     return page.render(daemon=overview(front, for_deployers=False), last=last)
 

@@ -47,7 +47,8 @@ class Reads:
         if job is not None and not found and job not in self._front.state.policies:
             return refused(unknown_job(job))
         now = self._front.now()
-        return to_json({"schema": SCHEMA, "releases": [with_standing(one, now) for one in found]})
+        shown = [with_standing(one, now, for_deployers=self._for_deployers) for one in found]
+        return to_json({"schema": SCHEMA, "releases": shown})
 
     async def release(self, request: web.Request) -> web.Response:
         """One release."""
@@ -57,7 +58,8 @@ class Reads:
 
     def shown(self, release: Release, *, status: int = 200) -> web.Response:
         """The release as an answer; its ETag changes with its record."""
-        answer = to_json(with_standing(release, self._front.now()), status=status)
+        shown_now = with_standing(release, self._front.now(), for_deployers=self._for_deployers)
+        answer = to_json(shown_now, status=status)
         answer.headers["ETag"] = etag(release)
         return answer
 
