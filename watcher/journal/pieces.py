@@ -13,6 +13,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 
+from watcher.core.coverage import GapReason
 from watcher.core.duration import HOUR, MINUTE, Usec
 from watcher.core.piece import Piece, joined
 from watcher.core.rule import WatchedJob
@@ -88,7 +89,11 @@ def read_piece(source: Source, job: WatchedJob, part: Part, elsewhere: Elsewhere
             entries += reading.entries
         tallies += [one for one in reading.tallies if one.first_at >= since]
         found += [one for one in reading.found if one.at >= since]
-        gaps += [one for one in reading.gaps if one.until >= since]
+        # The interval of a unit that was cut off may reach past what was read: the part before ours tells of that.
+        is_before = reading.read_until <= since
+        gaps += [
+            one for one in reading.gaps if one.until >= since and not (is_before and one.reason is GapReason.SUSPECT)
+        ]
     return Piece(
         since=since, until=until, entries=entries, tallies=tuple(tallies), found=tuple(found), gaps=tuple(gaps)
     )
