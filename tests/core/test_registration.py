@@ -32,6 +32,7 @@ from watcher.core.policy import Mode
 from watcher.core.release import CommandResult, Phase, RollbackState
 from watcher.core.trial import new_trial
 
+THIRD = ReleaseId("import-3")
 NAMED = replace(request(), id=ReleaseId("v2"))
 ONE_JOB = configured(policy())
 
@@ -223,6 +224,17 @@ def test_the_previous_version_is_the_last_one_that_passed(judgement: Judgement, 
         release(request(version="2.1"), fresh_id=NEXT, at="2m"),
     )
     assert previous == story.of(NEXT).record.previous
+
+
+def test_a_release_that_never_went_out_hides_no_good_version() -> None:
+    """Cancelled while it was prepared, it has changed nothing; one that was out may be what runs now."""
+    good = play(watching(), person(Judgement.PASS, at="1m"))
+    second = release(request(version="3.0"), fresh_id=NEXT, at="2m", prepare=True)
+    third = release(request(version="4.0"), fresh_id=THIRD, at="4m")
+    cancel = person(Judgement.CANCEL, NEXT, at="3m")
+    for out, previous in (((), "2.0"), ((deployed(NEXT, at="150s"),), None)):
+        cancelled = play(good.state, second, *out, cancel).state.with_release(good.last.record)
+        assert previous == play(cancelled, third).of(THIRD).record.previous
 
 
 def test_a_prepared_release_waits_for_its_clock() -> None:

@@ -205,7 +205,9 @@ def _settling(policy: ReleasePolicy, window: Usec | None) -> ReleasePolicy:
 
 def _last_good_version(draft: Draft, request: ReleaseRequest) -> str | None:
     last = draft.before.last.get(request.job)
-    release = None if last is None else draft.before.releases.get(last)
+    release = None if last is None else draft.release(last)
+    if release is not None and release.phase is Phase.CANCELLED and release.started_at is None:
+        release = None if release.follows is None else draft.release(release.follows)  # the last one never went out
     if release is None:
         return None
     if release.phase is Phase.PASSED:
