@@ -112,6 +112,20 @@ async def test_window_opens(tmp_path: Path) -> None:
             assert time.monotonic() - begin < 0.1
 
 
+async def test_window_opens_while_the_reader_starts(tmp_path: Path) -> None:
+    """It is followed closely all the same: no later word would tell the reader."""
+    with LiveWriter(tmp_path / "live.journal") as writer:
+        async with daemon(tmp_path) as story:
+            await asyncio.sleep(0)
+            story.supervisor.follow_closely(True)
+            await story.ready()
+            for number in range(3):
+                begin = time.monotonic()
+                writer.tell(f"error {number}")
+                await eventually(lambda: len(story.matches) > number)  # noqa: B023 - called at once
+                assert time.monotonic() - begin < 0.1
+
+
 async def test_commit_that_fails(tmp_path: Path) -> None:
     """What could not be committed is read again by a new process, once; nothing is counted that was not."""
     async with daemon(tmp_path) as story:

@@ -146,14 +146,14 @@ class Supervisor:
         self._spot = None
         was_death = self._ending in _DEATHS
         position = self._committed()
-        plan = replace(self._plan, position=position, probe=was_death, pinned=self._pinned, poll=self._poll)
+        plan = replace(self._plan, position=position, probe=was_death, pinned=self._pinned)
         try:
             self._process = process = await _start()
         except OSError as error:  # no process or memory to be had: that may pass, and the sockets must stay up
             log.error("journal reader can't be started", extra={"facts": {"why": error}})  # noqa: TRY400 - no defect
             return Ending.ERROR
         try:
-            self._tell(encode_plan(plan))
+            self._tell(encode_plan(replace(plan, poll=self._poll)))  # a window may have opened during the start
             if not await self._tell_of_restart():
                 self.turns += 1  # an answer as well: what can't be stored is no hang
                 return Ending.STORE
