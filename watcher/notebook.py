@@ -38,10 +38,12 @@ class Notebook:
         self._read_excerpts = read_excerpts
         self._source = source
         self._due: asyncio.Queue[ReleaseId] = asyncio.Queue()
+        self._asked: set[ReleaseId] = set()
         self._written = asyncio.Condition()
 
     def due(self, release_id: ReleaseId) -> None:
-        """The record of the release has changed: its note is to be written (again)."""
+        """The record of the release has changed in what a note tells: it is to be written (again)."""
+        self._asked.add(release_id)
         self._due.put_nowait(release_id)
 
     async def run(self) -> NoReturn:
@@ -66,13 +68,13 @@ class Notebook:
         return self._notes.read(release_id)
 
     async def _write(self, release_id: ReleaseId) -> None:
+        self._asked.discard(release_id)
         release = self._store.release(release_id)
         if release is None or release_id not in self._store.notes_due():
             return
         again = await self._read_excerpts(release)
-        if self._store.release(release_id) != release:
-            self.due(release_id)  # it went on meanwhile: this note would be old before it is read
-            return
+        if release_id in self._asked:
+            return  # it went on meanwhile, and is in the queue again: this note would be old before it is read
         self._notes.write(release_id, *self._rendered(release, again))
         self._store.note_written(release_id)
         async with self._written:
