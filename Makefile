@@ -52,8 +52,8 @@ bench: setup  ## the figures of the README, as ratios
 soak: setup  ## an hour under load, with rotations, releases and kills; then everything must add up
 	@$(PY) -m tests.soak
 
-faults: setup  ## the long form of the fault tests: 1,000 kills, 500 damaged journal files, 100,000 instances
-	@WATCHER_TEST_KILLS=1000 WATCHER_TEST_DAMAGED=500 WATCHER_TEST_INSTANCES=100000 $(PY) -m pytest -q tests/faults
+faults: setup  ## the long form of the fault tests: 1,000 kills, 500 damaged journal files, 100,000 instances, every call of the disk
+	@WATCHER_TEST_KILLS=1000 WATCHER_TEST_DAMAGED=500 WATCHER_TEST_INSTANCES=100000 WATCHER_TEST_CUTS=all $(PY) -m pytest -q tests/faults
 
 fuzz: setup  ## coverage-guided fuzzing, FUZZ_SECONDS (60) for each target; fetches atheris
 	@test -d .cache/atheris/atheris || $(PY) -m pip install --quiet --disable-pip-version-check --target .cache/atheris 'atheris==3.0.0'

@@ -38,6 +38,9 @@ BELOW = {
         "watcher.config.problem",
     ),
     "watcher.journal": ("watcher.core",),
+    # The named crash points, in one form for every process: where the daemon and its reader can be made to die.
+    "watcher.journal.process": ("watcher.core", "watcher.dispatch.failpoint"),
+    "watcher.journal.supervisor": ("watcher.core", "watcher.dispatch.failpoint"),
     "watcher.config": (
         "watcher.core",
         # The rules' own tests run as the reader would run them; neither of these imports libsystemd.
@@ -68,8 +71,8 @@ BELOW = {
     # Entries from a file through the daemon's own reading and judging: the parts put together, as in `watcher.daemon`.
     "watcher.matching": ("watcher.core", "watcher.journal"),
     "watcher.scenario": ("watcher.core", "watcher.journal", "watcher.config", "watcher.replay"),
-    "watcher.desk": ("watcher.core", "watcher.adapters"),
-    "watcher.notebook": ("watcher.core", "watcher.adapters", "watcher.journal"),
+    "watcher.desk": ("watcher.core", "watcher.adapters", "watcher.dispatch.failpoint"),
+    "watcher.notebook": ("watcher.core", "watcher.adapters", "watcher.journal", "watcher.dispatch.failpoint"),
     # The native protocol of the journal: one knowledge of it, in the package that root trusts.
     "watcher.adapters.mark": ("watcher.core", "watcher.dispatch.files"),  # a small file, whole or not there
     "watcher.adapters.log": ("watcher.core", "watcher.dispatch.voice"),
@@ -93,7 +96,7 @@ BELOW = {
         "watcher.journal.wire",
     ),
     "watcher.rereading": ("watcher.core", "watcher.journal", "watcher.configured"),
-    "watcher.rollbacks": ("watcher.core", "watcher.adapters", "watcher.clock"),
+    "watcher.rollbacks": ("watcher.core", "watcher.adapters", "watcher.clock", "watcher.dispatch.failpoint"),
     "watcher.lookback": ("watcher.core",),
     "watcher.daemon": (
         "watcher.core",

@@ -16,6 +16,7 @@ from watcher.core.engine import decide
 from watcher.core.messages import Answer, Event, PersonDecided, ReleaseDeployed, ReleaseRequested, RollbackObserved
 from watcher.core.names import ReleaseId
 from watcher.core.state import Decision, State
+from watcher.dispatch.failpoint import reached
 
 QUEUE_LENGTH = 64
 
@@ -78,7 +79,11 @@ class Desk:
         known = self._knowing(event)
         decision = decide(known, event)
         if decision.is_durable:
+            if decision.commands:
+                reached("before_commit")
             self._store.commit(decision)
+            if decision.commands:
+                reached("after_commit")
             self.trouble = None
         if decision.state is not known:  # else nothing has changed, and old releases need not be remembered
             self.state = decision.state

@@ -17,6 +17,7 @@ from watcher.core.excerpt import ReadAgain
 from watcher.core.names import ReleaseId
 from watcher.core.note import note_record, render_note
 from watcher.core.release import Release
+from watcher.dispatch.failpoint import reached
 from watcher.journal.source import Source
 
 RETRY_SECONDS = 5.0
@@ -75,7 +76,9 @@ class Notebook:
         again = await self._read_excerpts(release)
         if release_id in self._asked:
             return  # it went on meanwhile, and is in the queue again: this note would be old before it is read
+        reached("before_note")
         self._notes.write(release_id, *self._rendered(release, again))
+        reached("after_note")
         self._store.note_written(release_id)
         async with self._written:
             self._written.notify_all()

@@ -15,6 +15,7 @@ from watcher.core.messages import QueueReviewed, QueueRollback, RollbackObserved
 from watcher.core.names import ReleaseId
 from watcher.core.release import Release, RollbackState
 from watcher.core.state import Decision, State
+from watcher.dispatch.failpoint import reached
 
 REVIEW_SECONDS = 30.0
 OBSERVE_SECONDS = 0.05
@@ -107,7 +108,12 @@ class Rollbacks:
 
     async def _report(self, releases: Iterable[Release]) -> None:
         for observed in self._observed(releases):
+            is_over = observed.state not in _BUSY
+            if is_over:
+                reached("before_takeover")
             await self._hand_in(observed)
+            if is_over:
+                reached("after_takeover")
 
     def _queue(self, release: Release) -> None:
         self._due.set()

@@ -35,6 +35,11 @@ done
 """
 
 
+BEFORE_CLAIM = ["before_claim", "half_created"]
+CLAIMED = ["after_claim", "before_start"]
+STARTED = ["after_start"]
+
+
 class Site:
     """The directories of an installation below one directory, and its configuration."""
 
@@ -42,8 +47,8 @@ class Site:
         self.root, self.etc, self.state = root, root / "etc", root / "state"
         self.queue, self.claims, self.ran = self.state / "rollback-queue", root / "claims", root / "ran"
         self.config = self.etc / "watcher.yaml"
-        for directory in (self.etc, self.state, self.queue, self.claims, root / "bin"):
-            directory.mkdir(mode=0o755)
+        for directory in (self.root, self.etc, self.state, self.queue, self.claims, root / "bin"):
+            directory.mkdir(mode=0o755, exist_ok=directory == self.root)
         systemctl = root / "bin" / "systemctl"
         systemctl.write_text(SYSTEMCTL.format(root=root, python=sys.executable, runner=runner.__file__))
         systemctl.chmod(0o755)
@@ -133,16 +138,27 @@ def test_a_drop_in_brings_the_job(site: Site) -> None:
     assert both == json.loads((site.claims / f"{ID}.claim").read_text())["config_hash"]
 
 
-@pytest.mark.parametrize("failpoint", ["after_claim:kill", "before_start:kill"])
-def test_dispatcher_dies_after_the_claim(site: Site, failpoint: str) -> None:
+@pytest.mark.parametrize("point", [*BEFORE_CLAIM, *CLAIMED])
+def test_dispatcher_dies_before_the_start(site: Site, point: str) -> None:
     """The order is still there or comes again; the claim is its own, and the command runs once."""
     site.order()
-    assert -9 == site.dispatch(failpoint=failpoint).returncode
-    assert (True, 0) == ((site.claims / f"{ID}.claim").exists(), lines(site.ran))
+    assert -9 == site.dispatch(failpoint=f"{point}:kill").returncode
+    assert (point in CLAIMED, 0) == ((site.claims / f"{ID}.claim").exists(), lines(site.ran))
     site.order()
     site.dispatch()
     until((site.claims / f"{ID}.result").exists)
     assert 1 == lines(site.ran)
+
+
+@pytest.mark.parametrize("point", STARTED)
+def test_dispatcher_dies_after_the_start(site: Site, point: str) -> None:
+    """The command runs without it, and not again for an order that comes again."""
+    site.order()
+    assert (-9, []) == (site.dispatch(failpoint=f"{point}:kill").returncode, site.left)
+    until((site.claims / f"{ID}.result").exists)
+    site.order()
+    assert 0 == site.dispatch().returncode
+    assert (1, 1) == (lines(site.ran), len(site.asked))
 
 
 def test_pid_1_can_not_start_it(site: Site) -> None:

@@ -22,6 +22,8 @@ BEFORE_START = ["after_queue_file", "after_claim", "after_unqueue", "before_star
 IN_THE_RUN = ["after_started", "during_command", "before_result"]
 AFTER_RUN = ["after_result"]
 IN_THE_DAEMON = BEFORE_START[:3]
+HALF_A_FILE = {"half_created": RollbackState.SUCCEEDED, "half_replaced": RollbackState.UNKNOWN}
+"""Of the runner's ID.started and ID.result."""
 OVER = (RollbackState.SUCCEEDED, RollbackState.FAILED, RollbackState.UNKNOWN)
 
 
@@ -74,6 +76,17 @@ def test_idempotent_command_killed_between_start_and_result(tmp_path: Path, poin
     assert RollbackState.SUCCEEDED is restart(tmp_path, idempotent=True).state
     assert RollbackState.SUCCEEDED is restart(tmp_path, idempotent=True).state
     assert first + 1 == lines(tmp_path / "ran")
+
+
+@pytest.mark.parametrize("point", HALF_A_FILE)
+def test_runner_killed_over_half_a_file(tmp_path: Path, point: str) -> None:
+    """Half an ID.started is none: it is run, once. Half an ID.result is none either: nobody knows."""
+    EmbeddedRollback(tmp_path, now)  # makes the directories
+    write_claim(tmp_path / "rollback", appends(tmp_path / "ran"))
+    environment = os.environ | {failpoint.VARIABLE: f"{point}:kill"}
+    assert -9 == run_runner(tmp_path / "rollback", env=environment).returncode
+    until(lambda: lines(tmp_path / "ran") == (point == "half_replaced"))
+    assert (HALF_A_FILE[point], 1) == (restart(tmp_path).state, lines(tmp_path / "ran"))
 
 
 @pytest.mark.parametrize("point", AFTER_RUN)

@@ -68,6 +68,15 @@ def test_newer_program(daemon: DaemonProcess) -> None:
     assert "install the newer release-watcher again" in refused(daemon, "true")
 
 
+def test_directory_of_the_claims_can_not_be_had(daemon: DaemonProcess) -> None:
+    """The disk may have room again in a moment: exit code 75, not one of a defect, and the path is named."""
+    (daemon.state / "rollback").rmdir()
+    (daemon.state / "rollback").write_text("")
+    daemon.start()
+    assert 75 == daemon.wait_exit()
+    assert f"{daemon.state / 'rollback'}: " in daemon.log
+
+
 @pytest.mark.parametrize("loss", ["zeroed", "emptied", "missing", "copied"])
 def test_loss_pauses_until_somebody_knows(daemon: DaemonProcess, loss: str) -> None:
     """Also when the daemon is killed meanwhile: rollbacks stay off until `watcher resume`."""

@@ -31,7 +31,7 @@ def free_port() -> int:
 class DaemonProcess:
     """`watcher run` on a directory of its own; `journal` is the directory of journal files that it follows.
 
-    `wrapper` is what starts it, a program that becomes it in the end.
+    `wrapper` is what starts it, a program that becomes it in the end; `program` is `watcher` itself.
     """
 
     def __init__(self, directory: Path, job: str, *, environment: dict[str, str] | None = None) -> None:
@@ -43,6 +43,7 @@ class DaemonProcess:
         self.port = free_port()
         self._environment = {**os.environ, **(environment or {})}
         self.run_options: list[str] = []
+        self.program = [sys.executable, "-m", "watcher"]
         self.wrapper: list[str] = []
         self._process: subprocess.Popen[bytes] | None = None
         self.journal.mkdir(exist_ok=True)
@@ -67,7 +68,7 @@ class DaemonProcess:
         """Start the process with these options of `run`; `log` collects what it says."""
         with (self.directory / "log").open("ab") as log:
             given = [*self.run_options, *map(str, options)]
-            argv = [*self.wrapper, sys.executable, "-m", "watcher", "run", *self._options, *given]
+            argv = [*self.wrapper, *self.program, "run", *self._options, *given]
             self._process = subprocess.Popen(argv, stderr=log, stdin=subprocess.DEVNULL, env=self._environment)
 
     @property

@@ -5,11 +5,14 @@ Knows a file of random bytes, which no file system can shrink; must not know wha
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 NAME = "ballast"
 SIZE = 256 * 1024
+_PROBE, _PROBED = "ballast.probe", 64 * 1024
 _PLENTY = 4 * SIZE
 """So much has to be free before room is held back: else it would take at once what it was just given up for."""
 
@@ -43,3 +46,19 @@ class Ballast:
     def _has_plenty(self) -> bool:
         disk = os.statvfs(self._directory)
         return disk.f_bavail * disk.f_frsize >= _PLENTY
+
+
+def has_no_room(directory: Path) -> bool:
+    """Whether not even a small file finds room there: the disk is full, or a quota is used up (EDQUOT).
+
+    SQLite says of a quota only that a write failed, so that has to be asked of the disk itself.
+    """
+    probe = directory / _PROBE
+    is_full = False
+    try:
+        probe.write_bytes(os.urandom(_PROBED))
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    with suppress(OSError):  # the next probe writes over what stays
+        probe.unlink()
+    return is_full

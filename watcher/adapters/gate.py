@@ -295,9 +295,12 @@ def listening(path: Path) -> Iterator[socket.socket]:
         yield listener
     finally:
         listener.close()
-        with suppress(FileNotFoundError):
-            if path.stat().st_ino == ours:
-                path.unlink()
+        try:
+            with suppress(FileNotFoundError):
+                if path.stat().st_ino == ours:
+                    path.unlink()
+        except OSError as error:  # all else was put away well; the next daemon finds a dead socket and removes it
+            _LOG.warning("socket stays behind", extra={"facts": {"path": path, "why": error.strerror}})
 
 
 def _make_way(path: Path) -> None:

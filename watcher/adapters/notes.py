@@ -27,6 +27,7 @@ class Notes:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._is_durable = False
 
     def write(self, release_id: ReleaseId, markdown: str, record: Mapping[str, Any]) -> None:
         """Keep the note of the release, in place of an older one.
@@ -36,6 +37,9 @@ class Notes:
         """
         with _told(self._directory):
             self._directory.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+            if not self._is_durable:  # an earlier process may have made it and died before its name was on the disk
+                _sync_directory(self._directory.parent)
+                self._is_durable = True
         text = json.dumps(record, indent=2) + "\n"  # in ASCII: safe on a terminal, and for lone surrogates
         for suffix, content in ((".json", text), (".md", markdown)):
             path = self._path(release_id, suffix)

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from watcher.adapters.ballast import Ballast
+from watcher.adapters.ballast import Ballast, has_no_room
 from watcher.adapters.mark import Mark, read_mark, write_mark
 from watcher.adapters.schema import APPLICATION_ID, STEPS
 from watcher.core.draft import is_busy
@@ -36,6 +36,8 @@ from watcher.core.record import (
 from watcher.core.release import Release
 from watcher.core.state import Decision, Pause, State
 from watcher.core.trouble import Trouble
+
+_MAKE_ROOM = "make room on the disk of the state directory, or raise its quota; nothing is lost meanwhile"
 
 
 class StoreError(WatcherError):
@@ -229,14 +231,14 @@ class Store:
     def _failed(self, error: sqlite3.Error) -> WatcherError:
         name = _name(error)
         message = f"state.db: {error} ({name})"
-        if name not in ("SQLITE_FULL", "SQLITE_BUSY"):
+        is_full = name == "SQLITE_FULL" or _is_quota(name, self._directory)
+        if not is_full and name != "SQLITE_BUSY":
             return StoreLostError(
                 message, hint="see the kernel log for disk errors; the daemon starts again from the disk"
             )
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-        kind = StoreFullError if name == "SQLITE_FULL" else StoreError
-        return kind(message, hint="make room on the disk of the state directory; nothing is lost meanwhile")
+        return StoreFullError(message, hint=_MAKE_ROOM) if is_full else StoreError(message, hint=_MAKE_ROOM)
 
 
 def _release(record: str) -> Release:
@@ -290,11 +292,17 @@ def _unusable(path: Path, error: sqlite3.Error | OSError) -> WatcherError:
     """What an error at the opening means: to be mended by a person, or to be tried again."""
     name = _name(error)
     message = f"{path}: {error}" + (f" ({name})" if name else "")
-    if name in ("SQLITE_FULL", "SQLITE_BUSY", "SQLITE_IOERR_SHMSIZE", "ENOSPC", "EDQUOT"):
-        return StoreError(message, hint="make room on the disk of the state directory; nothing is lost meanwhile")
+    is_full = name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "ENOSPC", "EDQUOT") or _is_quota(name, path.parent)
+    if is_full or name == "SQLITE_BUSY":
+        return StoreError(message, hint=_MAKE_ROOM)
     if name.startswith("SQLITE_IOERR") or name == "EIO":
         return StoreLostError(message, hint="see the kernel log for disk errors")
     return StoreRefusedError(message, hint="check the owner, the mode and the disk of the state directory")
+
+
+def _is_quota(name: str, directory: Path) -> bool:
+    """Whether a failed write is one for want of room: SQLite calls a used-up quota (EDQUOT) an I/O error."""
+    return name == "SQLITE_IOERR_WRITE" and has_no_room(directory)
 
 
 def _name(error: sqlite3.Error | OSError) -> str:

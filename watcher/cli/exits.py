@@ -29,6 +29,7 @@ _BY_NAME = {
     "StoreRefusedError": BAD_CONFIG,
     "RecordError": BAD_CONFIG,
     "FrontError": TRY_AGAIN,
+    "RollbackError": TRY_AGAIN,
     "StateLockedError": TRY_AGAIN,
     "StoreError": TRY_AGAIN,
     "StoreLostError": TRY_AGAIN,

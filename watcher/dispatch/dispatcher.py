@@ -116,6 +116,7 @@ class Dispatcher:
             return None
         if evidence.standing is Standing.UNCLAIMED:
             claim = claim_for(facts, self._root_configuration(), now=_now())
+            reached("before_claim")
             claims.stake(self._claims, claim)
             reached("after_claim")
         if not claims.read_claim(self._claims, facts.id).facts.same_release(facts):
@@ -174,6 +175,7 @@ class Dispatcher:
         reached("before_start")
         pid = os.posix_spawnp(argv[0], argv, os.environ)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        reached("after_start")
         for release_id in release_ids:
             if code == 0:
                 self._say(_INFO, "rollback is claimed, its unit is started", release=release_id, detail="")

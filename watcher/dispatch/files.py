@@ -10,6 +10,8 @@ import fcntl
 import os
 import stat
 
+from watcher.dispatch.failpoint import reached
+
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PRIVATE = 0o640
@@ -81,6 +83,7 @@ def create(at: int, name: str, contents: bytes, *, durable: bool) -> int:
         _write(fd, contents)
         if durable:
             os.fsync(fd)
+        reached("half_created")
         os.link(hidden, name, src_dir_fd=at, dst_dir_fd=at, follow_symlinks=False)
     except BaseException:
         os.close(fd)
@@ -104,6 +107,7 @@ def replace(at: int, name: str, contents: bytes, *, durable: bool) -> None:
                 os.fsync(fd)
         finally:
             os.close(fd)
+        reached("half_replaced")
         os.rename(hidden, name, src_dir_fd=at, dst_dir_fd=at)
     except BaseException:
         _discard(at, hidden)

@@ -19,6 +19,7 @@ from pathlib import Path
 from systemd._reader import _Reader
 
 from watcher.core.duration import MILLISECOND, SECOND, Usec
+from watcher.dispatch.failpoint import VARIABLE, reached
 from watcher.journal.follow import Follower
 from watcher.journal.opening import JournalError, MakeReader
 from watcher.journal.position import Spot
@@ -43,7 +44,6 @@ PROBED = 5000
 """Entries after which a probing reader takes itself for safe."""
 FIRST_BACKOFF, LONGEST_BACKOFF = Usec(100 * MILLISECOND), Usec(5 * SECOND)
 OOM_SCORE = 500
-FAILPOINT = "WATCHER_FAILPOINT"
 
 
 def clock() -> int:
@@ -118,6 +118,8 @@ class Beat:
         is_due = not 0 <= now - self._sent_at < self._pause
         if matters or is_due or self.at_once or len(pending.found) >= MOST_MATCHES:
             self._outbox.send(pending)
+            if pending.entries:
+                reached("batch_sent")
             self._pending, self._sent_at = None, now
 
 
@@ -216,7 +218,7 @@ def main() -> None:
     lower_own_worth()
     inbox, outbox = Inbox(sys.stdin.fileno()), Outbox(sys.stdout.fileno())
     plan = decode_plan(inbox.first())
-    failpoint = os.environ.get(FAILPOINT, "")
+    failpoint = os.environ.get(VARIABLE, "")
     try:
         ReaderProcess(plan, inbox, outbox, failpoint=failpoint if failpoint.startswith("entry:") else "").run()
     except BrokenPipeError:

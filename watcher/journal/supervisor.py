@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from watcher.core.duration import Usec
 from watcher.core.messages import BatchRead, ReaderRestarted
+from watcher.dispatch.failpoint import reached
 from watcher.journal.position import Spot
 from watcher.journal.reading import Reading
 from watcher.journal.signals import send
@@ -203,8 +204,12 @@ class Supervisor:
         return True
 
     async def _hand_on(self, reading: Reading) -> bool:
+        if reading.entries:
+            reached("before_batch")
         if not await self._on_event(reading.taken_in(self._clock())):
             return False
+        if reading.entries:
+            reached("after_batch")
         if reading.position is not None:
             self._backoff = FIRST_BACKOFF
         if reading.heard:
