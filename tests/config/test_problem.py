@@ -23,6 +23,12 @@ def test_text_of_a_warning() -> None:
     assert "a.yaml:1:1: warning: is not read" == str(WARNING)
 
 
+def test_hostile_text_in_a_problem() -> None:
+    """What a message repeats of the file, or of what a library says of it, moves no cursor."""
+    hostile = Problem(place=Place("w.yaml", 1, 1), message="RE2: missing ): (\x1b]0;x", hint="not \u202ethis\n")
+    assert "w.yaml:1:1: RE2: missing ): (\\x1b]0;x\n  hint: not \\u202ethis\\n" == str(hostile)
+
+
 def test_json_of_a_problem() -> None:
     """The same facts as plain values."""
     expected = {

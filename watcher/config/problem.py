@@ -36,7 +36,10 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing that is wrong. `path` is the key's path as people write it, "" for the file as a whole."""
+    """One thing that is wrong. `path` is the key's path as people write it, "" for the file as a whole.
+
+    As text nothing in it is obeyed by a terminal, whatever a message quotes of the file.
+    """
 
     place: Place
     message: str
@@ -47,8 +50,8 @@ class Problem:
     def __str__(self) -> str:
         weight = "warning: " if self.weight is Weight.WARNING else ""
         path = f"{self.path}: " if self.path else ""
-        hint = f"\n  hint: {self.hint}" if self.hint else ""
-        return f"{self.place}: {weight}{path}{self.message}{hint}"
+        hint = f"\n  hint: {_plain(self.hint)}" if self.hint else ""
+        return f"{self.place}: {weight}{path}{_plain(self.message)}{hint}"
 
     def to_json(self) -> dict[str, str | int]:
         """The same as an object of plain values."""
