@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from systemd._reader import _Reader
 
+from tests.dispatch.scene import until
 from tests.journal.written import REMOTE, T0, cursors
 from tests.parts.journals import LiveJournal
 from watcher.core.duration import MINUTE, Usec
@@ -372,6 +373,18 @@ def test_orphan_ends_by_itself() -> None:
     script = "import watcher.journal.excerpt as e, time; e._LONGEST_SECONDS = 1; e.main()"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as child:
         assert -signal.SIGALRM == child.wait(timeout=20)  # nobody ever finishes the request
+
+
+@pytest.mark.parametrize("module", ["excerpt", "leftover", "past"])
+def test_what_reads_hostile_entries_goes_first(module: str) -> None:
+    """When memory is short such a child is killed, and not the daemon; it leaves no core with log text either way."""
+    argv = [sys.executable, "-m", f"watcher.journal.{module}"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        proc = Path(f"/proc/{child.pid}")
+        until(lambda: (proc / "oom_score_adj").read_text().strip() == "500")
+        limits = next(line for line in (proc / "limits").read_text().splitlines() if "core file" in line)
+        assert ["0", "0"] == limits.split()[4:6]
+        child.kill()
 
 
 async def test_child_is_not_given_the_way_to_speak_for_the_daemon(

@@ -35,6 +35,7 @@ from watcher.journal.joins import Stream as _Sender
 from watcher.journal.opening import open_journal
 from watcher.journal.patterns import compile_pattern, readable
 from watcher.journal.position import parse_cursor
+from watcher.journal.process import lower_own_worth
 from watcher.journal.source import Source
 
 ANSWER_LIMIT = 64 * 1024
@@ -66,6 +67,7 @@ def main() -> int:
     """Answer the request; the exit code is 0 whenever there is an answer, also if that is an error."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_LONGEST_SECONDS)
+    lower_own_worth()
     request = json.loads(sys.stdin.buffer.read(REQUEST_LIMIT))
     answer: dict[str, Any]
     try:
