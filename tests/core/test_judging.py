@@ -29,7 +29,7 @@ from tests.events import (
 from tests.playbook import expect, play
 from watcher.core import counters
 from watcher.core.duration import Usec
-from watcher.core.found import JobTally
+from watcher.core.found import JobTally, Match
 from watcher.core.messages import Judgement, QueueRollback, WriteNote
 from watcher.core.names import ReleaseId
 from watcher.core.policy import MatchThreshold, Mode
@@ -269,6 +269,28 @@ def test_a_clock_set_back_neither_hides_nor_doubles_a_match() -> None:
     """Entries are judged in the journal's order; one that steps back in time counts at its forerunner's instant."""
     story = play(watching(limit=3), batch(match("50s"), match("20s"), match("51s"), at="52s", read_until="10s"))
     assert (["3 error matches in 1s, limit 3 in 2m"], "51s") == (story.last.reasons, story.last.ended_at)
+
+
+def _told(host: str, at: str) -> Match:
+    return replace(match(at), cursor=f"s=1;i=1;b={host};m=1;t=1;x={at}")
+
+
+def test_what_another_host_tells_late_is_judged_by_its_own_time() -> None:
+    """Also when it is older than what was read: with those of its time it crosses, and the failure is of that time."""
+    first = batch(_told("a", "8m"), _told("a", "9m"), at="9m", read_until="1m")
+    one = batch(_told("b", "2m"), at="9m", read_until="1m")
+    assert Phase.WATCHING is play(watching(limit=3), first, one).last.phase
+    late = batch(_told("b", "130s"), _told("b", "140s"), at="9m", read_until="1m")
+    story = play(watching(limit=3), first, one, late)
+    assert (["3 error matches in 20s, limit 3 in 2m"], "140s") == (story.last.reasons, story.last.ended_at)
+
+
+def test_what_another_host_tells_after_the_end_is_only_counted() -> None:
+    """A window that has closed stays closed; the counters hold all."""
+    heard = batch(entries=3, at="1m"), batch(entries=3, at="16m")
+    story = play(watching(limit=1), *heard, batch(_told("b", "2m"), entries=1, at="17m"))
+    assert Phase.PASSED is story.last.phase
+    assert 1 == story.counter(counters.MATCHES, JOB, ERROR, "error")
 
 
 def test_a_match_that_changes_nothing_changes_no_record() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.events import ERROR, HELLO, ODD, PANIC, match, span
-from watcher.core.duration import MINUTE, Usec
-from watcher.core.match_count import MatchCount, counts_for, crossed, with_match
+from watcher.core.duration import HOUR, MINUTE, Usec
+from watcher.core.found import Match
+from watcher.core.match_count import EARLIER_KEPT, LATE, MatchCount, counts_for, crossed, with_match
 from watcher.core.names import RuleName
 from watcher.core.policy import MatchThreshold
 from watcher.core.reason import Reason, ReasonCode
@@ -81,6 +83,61 @@ def test_it_agrees_with_counting_by_hand(ats: list[int], limit: int, within: int
         counted = count_in(threshold, counted, Usec(at))
         by_hand = [one for one in ats[: place + 1] if at - one < within]
         assert (len(by_hand) >= limit) is (crossed_by(threshold, counted) is not None)
+
+
+def told(host: str, at: int) -> Match:
+    """A match of a host, by the boot that its cursor names."""
+    return replace(match(Usec(at), ERROR), cursor=f"s=1;i=1;b={host};m=1;t={at:x};x=1")
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 400)), max_size=40), st.integers(1, 5))
+def test_hosts_that_come_late_are_counted_by_hand(seen: list[tuple[str, int]], limit: int) -> None:
+    """Each host in its own order and the one later than the other: crossed where so many lie within one span."""
+    threshold = MatchThreshold(count=limit, within=Usec(50), severity=Severity.ERROR)
+    clocks = {"a": 0, "b": 0}
+    count, ats = MatchCount(threshold=threshold), list[int]()
+    for host, at in seen:
+        clocks[host] = max(clocks[host], at)
+        count = with_match(count, told(host, clocks[host]))
+        ats.append(clocks[host])
+        by_hand = max(sum(0 <= one - first < 50 for one in ats) for first in ats)
+        assert (by_hand >= limit) is (crossed(count) is not None)
+        assert len(count.instants) <= limit
+        if by_hand >= limit:
+            return
+        assert by_hand == count.peak
+
+
+def test_a_late_match_is_not_held_against_what_came_since() -> None:
+    """Ten minutes apart are ten minutes apart, whenever the one was told."""
+    count = with_match(MatchCount(threshold=TWO_IN_TWO_MINUTES), told("a", 10 * MINUTE))
+    late = with_match(count, told("b", 0))
+    assert (None, 1) == (crossed(late), late.peak)
+    reason = crossed(with_match(late, told("b", MINUTE)))
+    assert reason is not None
+    assert (2, MINUTE) == (reason.count, reason.span)
+
+
+def test_a_late_match_without_a_span() -> None:
+    """It counts like any other."""
+    whole = MatchThreshold(count=2, severity=Severity.ERROR)
+    reason = crossed(with_match(with_match(MatchCount(threshold=whole), told("a", HOUR)), told("b", MINUTE)))
+    assert reason is not None
+    assert (2, HOUR - MINUTE) == (reason.count, reason.span)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2 * HOUR)), max_size=60))
+def test_what_is_kept_for_late_ones_is_bounded(seen: list[tuple[str, int]]) -> None:
+    """No older than that one may be, in order, whatever comes."""
+    count = MatchCount(threshold=MatchThreshold(count=3, within=Usec(50), severity=Severity.ERROR))
+    for host, at in seen:
+        count = with_match(count, told(host, at))
+        if crossed(count) is not None:
+            return
+        known = (*count.earlier, *count.instants)
+        assert all(earlier <= later for earlier, later in pairwise(known))
+        assert all(known[-1] - one < LATE for one in count.earlier)
+        assert len(count.earlier) <= EARLIER_KEPT
 
 
 @given(st.lists(st.integers(0, 1_000).map(Usec)), st.integers(1, 5))

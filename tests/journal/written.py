@@ -42,6 +42,7 @@ class Line:
     monotonic_at: int | None = None
     priority: int = 3
     heartbeat: str | None = None
+    host: str | None = None
 
     def export(self) -> bytes:
         """The journal export format."""
@@ -54,6 +55,8 @@ class Line:
         }
         if self.message is not None:
             fields["MESSAGE"] = self.message
+        if self.host is not None:
+            fields["_MACHINE_ID"] = self.host
         if self.heartbeat is not None:
             fields["WATCHER_HEARTBEAT"] = self.heartbeat
         return "".join(f"{name}={value}\n" for name, value in fields.items()).encode() + b"\n"

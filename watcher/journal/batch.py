@@ -31,6 +31,12 @@ LOOKED_BACK = 32
 HALF_WRITTEN = Usec(200 * MILLISECOND)
 _FLUSHED = b"Time spent on flushing"
 
+Absent = Callable[[str, int, int], int | None]
+"""How many entries of a sequence id, from one number to before another, are missing and not just another host's.
+
+None: there are so many that it has to be asked again.
+"""
+
 
 @dataclass(slots=True, kw_only=True)
 class Stretch:
@@ -66,10 +72,21 @@ class Stretch:
 
 
 class BatchReader:
-    """Reads stretches; keeps what it has tried in vain, so that a hole that stays is told once and passed."""
+    """Reads stretches; keeps what it has tried in vain, so that a hole that stays is told once and passed.
 
-    def __init__(self, scanner: Scanner, *, clock: Callable[[], int] | None, until: Usec | None) -> None:
+    `absent` is for a reader that sees the entries of one host only: what seems a hole there may be another host's.
+    """
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        *,
+        clock: Callable[[], int] | None,
+        until: Usec | None,
+        absent: Absent | None = None,
+    ) -> None:
         self._scanner = scanner
+        self._absent = absent
         self._clock = clock
         self.until = until
         self._holes: dict[tuple[str, int], int] = {}
@@ -169,7 +186,12 @@ class BatchReader:
 
     def _check_order(self, reader: _Reader, order: Order, stretch: Stretch, cursor: str) -> None:
         sequence, number = number_of(cursor)
-        missing = order.missing_before(sequence, number)
+        missing: int | None = order.missing_before(sequence, number)
+        if missing and self._absent is not None:
+            missing = self._absent(sequence, number - missing, number)
+            if missing is None:
+                stretch.refuse(keep=stretch.entries)
+                return
         if missing and not (missing == 1 and _is_flush(reader)):
             tries = self._holes.get((sequence, number), 0)
             if tries < REPAIRS:

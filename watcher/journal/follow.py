@@ -6,14 +6,16 @@ Knows the raw reader, positions and the scanner; must not know pipes or processe
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from systemd._reader import _Reader
 
 from watcher.core.coverage import Gap
 from watcher.core.duration import SECOND, Usec
+from watcher.core.errors import WatcherError
 from watcher.core.rule import WatchedJob
 from watcher.journal.ahead import Ahead
-from watcher.journal.batch import CAREFUL_ENTRIES, FAST_ENTRIES, BatchReader, Stretch
+from watcher.journal.batch import CAREFUL_ENTRIES, FAST_ENTRIES, Absent, BatchReader, Stretch
 from watcher.journal.clocks import step_between
 from watcher.journal.elsewhere import UNKNOWN, Elsewhere
 from watcher.journal.folders import Folders, folders_of
@@ -39,12 +41,27 @@ PROBED_ENTRIES = 50
 """What a reader that dies again takes with it."""
 
 
+class OutgrownError(WatcherError):
+    """What is there is no longer for one follower to read: it takes several, from where this one `left` off."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Where a follower leaves off, with the gaps that it has not told yet; a lost place is a `position` of None."""
+
+    position: Position | None
+    gaps: tuple[Gap, ...]
+    is_lost: bool
+
+
 class Follower:
     """Reads one journal on and on, a batch at each step.
 
     `position` is the text to go on from, None for a first start: at the tail, or with `since` at that instant.
     `until` ends it (`finished`) before the first entry at or past that instant. Without a `clock` nothing is thought
     to be still growing: for recorded journals. `heartbeat` and `elsewhere` as in `Scanner`.
+    `fits` is asked before anything is taken from files that were not there before, whether it is still one follower's
+    to read. `absent` as in `BatchReader`; `began` as in `Position`.
     One thread creates, uses and closes it.
     """
 
@@ -60,6 +77,9 @@ class Follower:
         make: MakeReader = _Reader,
         heartbeat: str | None = None,
         elsewhere: Elsewhere = UNKNOWN,
+        fits: Callable[[_Reader], bool] | None = None,
+        absent: Absent | None = None,
+        began: Usec | None = None,
     ) -> None:
         """Raises the scanner's error for a pattern that can't be used."""
         self.finished = False
@@ -68,9 +88,11 @@ class Follower:
         self._clock = clock
         self._until = until
         self._make = make
+        self._fits = fits
+        self._began = began
         self._scanner = Scanner(jobs, heartbeat=heartbeat, elsewhere=elsewhere)
         self._suspects = Suspects(source, jobs)
-        self._batches = BatchReader(self._scanner, clock=clock, until=until)
+        self._batches = BatchReader(self._scanner, clock=clock, until=until, absent=absent)
         self._ahead = Ahead()
         self._reader: _Reader | None = None
         self._placed = False
@@ -113,6 +135,26 @@ class Follower:
             # inotify is used up; asked again at each turn, so that it is taken once there is some
             return -1
 
+    def descriptors(self) -> tuple[int, ...]:
+        """What becomes readable when the journal changes."""
+        descriptor = self.fileno()
+        return () if descriptor < 0 else (descriptor,)
+
+    @property
+    def breadth(self) -> int:
+        """How many read side by side."""
+        return 1
+
+    def left(self) -> Left:
+        """Where another one has to go on, after the last reading that was given."""
+        self._forget_batch()
+        self.close()
+        position, (gaps, self._gaps) = self._position, (tuple(self._gaps), [])
+        if position is not None:
+            carry = {**self._scanner.carry(), **self._suspects.carry()}
+            position = replace(position, last=self._base.last, lasts=self._base.lasts, carry=carry, began=self._began)
+        return Left(position=position, gaps=gaps, is_lost=self._lost)
+
     def close(self) -> None:
         """Lets the journal go; the next step opens it again where it was."""
         reader, self._reader, self._placed, self._mapped = self._reader, None, False, 0
@@ -132,13 +174,17 @@ class Follower:
     def step(self) -> Reading:
         """Reads on to the end of a batch.
 
-        Raises JournalError: not now; nothing is lost, try again after a while.
+        Raises JournalError: not now; nothing is lost, try again after a while. Raises OutgrownError if `fits` says no:
+        nothing was taken.
         """
         while True:
             try:
                 reader = self._ready()
                 reader.process()
                 reading = self._batch(reader)
+            except (JournalError, OutgrownError):
+                self._forget_batch()
+                raise
             except OSError as error:
                 self._forget_batch()
                 self._stumble(error)
@@ -171,6 +217,7 @@ class Follower:
                     # what comes into a journal that is still missing is new, what it may bring along is not
                     self._position, self._moved = Position(cursor=since_cursor(Usec(self._clock()))), True
                 raise
+            self._check_fit(self._reader)
         if not self._placed:
             if self._until is not None and not isinstance(self._reader, ProbingReader):
                 self._ahead.find(self._reader, self._until)
@@ -184,6 +231,12 @@ class Follower:
         self._looked_at = now
         if folders_of(self._source) != self._folders:
             self.close()
+        else:
+            self._check_fit(self._reader)
+
+    def _check_fit(self, reader: _Reader) -> None:
+        if self._fits is not None and not self._fits(reader):
+            raise OutgrownError(f"{self._source}: is no longer for one to read")
 
     def _place(self, reader: _Reader) -> Position:
         landing = self._land(reader)
@@ -191,7 +244,11 @@ class Follower:
         if position is None or landing.gap is not None or landing.cursor != position.cursor:
             self._moved = True
         self._position = Position(
-            cursor=landing.cursor, consumed=landing.consumed, last=self._order.last, lasts=self._order.lasts
+            cursor=landing.cursor,
+            consumed=landing.consumed,
+            last=self._order.last,
+            lasts=self._order.lasts,
+            began=self._began,
         )
         self._base = self._order.copy()
         if landing.gap is not None:
@@ -237,6 +294,9 @@ class Follower:
             careful, limit = True, stretch.limit
             self._forget_batch()
             position = self._place(reader)
+        if self._fits is not None and not self._order.knows_no_more_than(self._base):
+            # a file that was empty before: look whose it is before anything of it is taken
+            self._check_fit(reader)
         self._note_pace(stretch, careful=careful)
         self._batches.settle()
         return self._reading(stretch)
@@ -289,6 +349,7 @@ class Follower:
             last=self._order.last,
             lasts=self._order.lasts,
             carry={**self._scanner.carry(), **self._suspects.carry()},
+            began=self._began,
         )
         self._moved, self._base = False, self._order.copy()
         self.visible = self.visible or stretch.entries > 0

@@ -7,7 +7,7 @@ followed by a look at all parts of the cursor.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from systemd._reader import _Reader
 
@@ -200,3 +200,26 @@ def stand_again(reader: _Reader, cursor: str) -> None:
 def _gap(reason: GapReason, one: Usec, other: Usec, entries: int | None) -> Gap:
     # a clock set back turns the instants round
     return Gap(reason=reason, since=min(one, other), until=max(one, other), entries=entries)
+
+
+def last_consumed(reader: _Reader, position: Position) -> Position | None:
+    """The place of one host, whose entries alone `reader` sees, after they were read among others' up to `position`.
+
+    By the last number of each sequence id, so that it is exact whatever the clocks said. None: none of it was read.
+    """
+    cursor, lasts = "", []
+    for sequence, number in position.lasts:
+        # by such an instant no entry of another sequence id comes before
+        reader.seek_cursor(f"s={sequence};i={number:x};t=0")
+        if not reader._previous():
+            continue
+        landed = reader._get_cursor()
+        if number_of(landed)[0] == sequence:
+            cursor = landed
+            lasts.append(number_of(landed))
+    if not lasts:
+        return None
+    reader.seek_cursor(cursor)
+    reader._next()
+    consumed = count_instant(reader, cursor)
+    return replace(position, cursor=cursor, consumed=consumed, last=lasts[-1][1], lasts=tuple(lasts), began=None)

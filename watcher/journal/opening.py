@@ -16,6 +16,9 @@ from watcher.journal.source import Source
 
 MakeReader = Callable[..., _Reader]
 
+MACHINE_ID = "_MACHINE_ID"
+"""The field by which journald says on each entry whose it is."""
+
 _HINTS = {
     errno.ENOENT: "create it, or correct journal.directory",
     errno.ENOTDIR: "journal.directory names a directory that holds journal files",
@@ -40,6 +43,10 @@ def open_journal(source: Source, make: MakeReader = _Reader) -> _Reader:
             # libsystemd takes an unreadable directory for an empty one
             os.scandir(source.directory).close()
             reader = make(0, source.directory)
+            if source.host is not None:
+                # what others match by comes on top of this, alternatives included
+                reader.add_match(f"{MACHINE_ID}={source.host}".encode())
+                reader.add_conjunction()
         else:
             reader = make() if source.namespace is None else make(namespace=source.namespace)
     except OSError as error:

@@ -92,7 +92,8 @@ class Position:
 
     `cursor` may also be "" (nothing is: begin at the head) or `t=…` (nothing from that instant on is).
     `consumed` is how many entries of the cursor's instant are consumed, itself included. `last` is the last sequence
-    number, `lasts` that of each sequence id, the most recent one last. `carry` is the scanner's.
+    number, `lasts` that of each sequence id, the most recent one last. `carry` is the scanner's. `began` is when
+    this state began to read a directory, None where that does not matter.
     """
 
     cursor: str
@@ -100,6 +101,7 @@ class Position:
     last: int | None = None
     lasts: tuple[tuple[str, int], ...] = ()
     carry: Mapping[str, Any] = field(default_factory=dict)
+    began: Usec | None = None
 
     @property
     def is_entry(self) -> bool:
@@ -123,6 +125,8 @@ class Position:
             "lasts": [list(pair) for pair in self.lasts],
             "carry": dict(self.carry),
         }
+        if self.began is not None:
+            data["began"] = self.began
         return json.dumps(data, separators=(",", ":"))
 
     @classmethod
@@ -139,6 +143,7 @@ class Position:
                 last=None if data["last"] is None else int(data["last"]),
                 lasts=tuple((str(sequence), int(number)) for sequence, number in data["lasts"]),
                 carry=dict(data["carry"]),
+                began=None if data.get("began") is None else Usec(int(data["began"])),
             )
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise PositionError(f'"{text[:120]}" is not a journal position') from error

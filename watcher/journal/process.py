@@ -21,6 +21,7 @@ from systemd._reader import _Reader
 from watcher.core.duration import MILLISECOND, SECOND, Usec
 from watcher.dispatch.failpoint import VARIABLE, reached
 from watcher.journal.follow import Follower
+from watcher.journal.hosts import Hosts
 from watcher.journal.opening import JournalError, MakeReader
 from watcher.journal.position import Spot
 from watcher.journal.probe import ProbingReader, failing
@@ -136,7 +137,8 @@ class ReaderProcess:
         probing: MakeReader = failing(failpoint, ProbingReader) if failpoint else ProbingReader
         make = partial(probing, announce=outbox.announce, pinned=frozenset(plan.pinned)) if plan.probe else self._plain
         self._beat.at_once = plan.probe
-        self._follower = Follower(
+        follow = Follower if plan.source.is_machine else Hosts
+        self._follower: Follower | Hosts = follow(
             plan.source, plan.jobs, position=plan.position, clock=clock, make=make, heartbeat=plan.heartbeat
         )
         self._backoff = FIRST_BACKOFF
@@ -161,38 +163,38 @@ class ReaderProcess:
         self._outbox.send(Trouble(text))
         until = clock() + self._backoff
         while (left := until - clock()) > 0:
-            self._take_control(min(left, self._backoff), fd=-1)
+            self._take_control(min(left, self._backoff))
         self._backoff = Usec(min(self._backoff * 2, LONGEST_BACKOFF))
 
     def _probe_on(self, reading: Reading) -> None:
         """The place that kills readers lies a few batches on at most: past those or at the tail, all is well again."""
         self._probed += reading.entries
-        if reading.at_tail or self._probed >= PROBED:
+        if reading.at_tail or self._probed >= PROBED * self._follower.breadth:
             self._probing = self._beat.at_once = False
             self._outbox.announce(None)
             self._follower.reopen(self._plain)
 
     def _listen(self, reading: Reading) -> None:
         if not reading.at_tail:
-            self._take_control(0, fd=-1)
+            self._take_control(0)
             return
         # a descriptor that stays readable though nothing comes must not make this a busy loop
-        fd = -1 if self._woken_in_vain and not reading.entries else self._follower.fileno()
-        self._woken_in_vain = self._take_control(self._beat.poll, fd=fd)
+        wakers = () if self._woken_in_vain and not reading.entries else self._follower.descriptors()
+        self._woken_in_vain = self._take_control(self._beat.poll, wakers)
 
-    def _take_control(self, timeout: int, *, fd: int) -> bool:
-        """Waits up to `timeout` for the daemon, and for `fd` if it is one; whether `fd` was ready."""
+    def _take_control(self, timeout: int, wakers: tuple[int, ...] = ()) -> bool:
+        """Waits up to `timeout` for the daemon, and for the descriptors `wakers`; whether one of those was ready."""
         # poll() has no limit of descriptors, select() has; and the library's own wait() restarts on signals
         poll = select.poll()
         poll.register(self._inbox.descriptor, select.POLLIN)
-        if fd >= 0:
-            poll.register(fd, select.POLLIN)
+        for descriptor in wakers:
+            poll.register(descriptor, select.POLLIN)
         ready = {descriptor for descriptor, _ in poll.poll(timeout / MILLISECOND)}
         if self._inbox.descriptor in ready:
             self._inbox.fill()
             for line in self._inbox.taken():
                 self._beat.poll = decode_control(line).poll
-        return fd in ready
+        return not ready.isdisjoint(wakers)
 
 
 def lower_own_worth() -> None:

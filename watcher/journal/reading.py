@@ -21,7 +21,8 @@ class Reading:
 
     `entries` are anybody's. `at_tail`: there was nothing more at that moment. `visible`: this reader has seen an
     entry, in this reading or before; without permission the journal just looks empty. `heard`: it has seen the entry
-    of our own that it was told of. `position` is None if it has not moved.
+    of our own that it was told of. `position` is None if it has not moved. `trouble`: why this is not all that there
+    is to read, "" if it is.
     """
 
     read_until: Usec
@@ -34,6 +35,7 @@ class Reading:
     at_tail: bool = False
     visible: bool = False
     heard: bool = False
+    trouble: str = ""
 
     def taken_in(self, at: Usec) -> BatchRead:
         """The event for the core, taken in at `at`."""
@@ -61,6 +63,7 @@ def joined(first: Reading, second: Reading) -> Reading:
         at_tail=second.at_tail,
         visible=second.visible,
         heard=second.heard,
+        trouble=second.trouble,
     )
 
 

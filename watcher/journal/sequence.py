@@ -41,6 +41,10 @@ class Order:
         """The same, to come back to."""
         return Order(shared=self._shared, last=self._last, lasts=self._lasts.items())
 
+    def knows_no_more_than(self, other: Order) -> bool:
+        """Whether no sequence id has come since `other`, of which this is the later state, but those that it knew."""
+        return self._lasts.keys() <= other._lasts.keys()
+
     def missing_before(self, sequence: str, number: int) -> int:
         """How many entries are missing between the last one and this one; 0 when it is in order.
 

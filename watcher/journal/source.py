@@ -13,10 +13,14 @@ HEARTBEAT = "WATCHER_HEARTBEAT"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A directory of journal files, a namespace of this machine's journal, or (neither) this machine's journal."""
+    """A directory of journal files, a namespace of this machine's journal, or (neither) this machine's journal.
+
+    With `host`, a machine id, it is what that host's entries are of a directory that holds several hosts'.
+    """
 
     directory: str | None = None
     namespace: str | None = None
+    host: str | None = None
 
     @property
     def is_machine(self) -> bool:
@@ -26,5 +30,5 @@ class Source:
     def __str__(self) -> str:
         """What a person calls it."""
         if self.directory is not None:
-            return f"journal directory {self.directory}"
+            return f"journal directory {self.directory}" + (f", host {self.host}" if self.host is not None else "")
         return "journal" if self.namespace is None else f"journal namespace {self.namespace}"

@@ -196,8 +196,7 @@ class Supervisor:
             case Announced(spot):
                 self._spot = spot
             case Trouble(text):
-                if text != self._trouble:
-                    log.warning("journal can't be read", extra={"facts": {"why": text}})
+                self._tell_trouble(text)
                 self._trouble = text
             case Reading() as reading:
                 return await self._hand_on(reading)
@@ -214,8 +213,13 @@ class Supervisor:
             self._backoff = FIRST_BACKOFF
         if reading.heard:
             self._plan = replace(self._plan, heartbeat=None)
-        self._trouble = self._blindness(reading)
+        self._tell_trouble(reading.trouble)
+        self._trouble = self._blindness(reading) or reading.trouble or None
         return True
+
+    def _tell_trouble(self, text: str) -> None:
+        if text and text != self._trouble:
+            log.warning("journal can't be read", extra={"facts": {"why": text}})
 
     def _blindness(self, reading: Reading) -> str | None:
         """Why what the reader sees is not all that there is."""

@@ -166,6 +166,7 @@ def _reading_data(reading: Reading) -> dict[str, Any]:
         "tail": reading.at_tail,
         "visible": reading.visible,
         "heard": reading.heard,
+        "trouble": reading.trouble,
     }
 
 
@@ -187,6 +188,7 @@ def _message(data: dict[str, Any]) -> Message:
         at_tail=bool(batch["tail"]),
         visible=bool(batch["visible"]),
         heard=bool(batch["heard"]),
+        trouble=_text(batch["trouble"]),
     )
 
 

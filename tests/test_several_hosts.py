@@ -1,0 +1,71 @@
+"""A release judged by the journals of two hosts, end to end: the real daemon, and journal files as hosts send them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.journal.written import Line, LiveWriter
+from tests.parts.daemons import DaemonProcess
+
+UNIT = "import.service"
+A, B = "a" * 32, "b" * 32
+
+JOB = """\
+    units: [import.service]
+    rules:
+      - {name: half-imported, match: 'rows, giving up', severity: error}
+    release:
+      window: 5m
+      settle: 0s
+      fail_when:
+        - matches: {severity: error, count: 3, within: 2m}
+"""
+
+
+def now() -> int:
+    return time.time_ns() // 1000
+
+
+def say(journal: LiveWriter, host: str, at: int, message: str) -> None:
+    journal.say(Line(at=at, message=message, unit=UNIT, host=host, boot=host))
+
+
+@pytest.fixture
+def writers(tmp_path: Path) -> Iterator[tuple[LiveWriter, LiveWriter]]:
+    """A journal file of each host."""
+    (tmp_path / "journal").mkdir()
+    with LiveWriter(tmp_path / "journal" / "a.journal") as a, LiveWriter(tmp_path / "journal" / "b.journal") as b:
+        yield a, b
+
+
+def test_a_late_entry_of_the_second_host_fails_the_release(
+    tmp_path: Path, writers: tuple[LiveWriter, LiveWriter]
+) -> None:
+    """The error that crosses the limit comes from the host whose entries are older than what was read of the other."""
+    a, b = writers
+    with DaemonProcess(tmp_path, JOB) as daemon:
+        say(a, A, now(), "imported 12 of 12 rows")
+        say(b, B, now(), "imported 12 of 12 rows")
+        daemon.wait_for(lambda: daemon.entries() == 2, "the healthy entries")
+        release = daemon.start_release()
+        early = now()
+        for expected in (4, 6):
+            say(a, A, now(), "imported 1 of 9 rows, giving up")
+            say(a, A, now(), "next file")
+            daemon.wait_for(lambda: daemon.entries() == expected, "the errors of the first host")  # noqa: B023 - in its turn
+        assert "watching" == daemon.show(release)["phase"]
+        say(b, B, early, "imported 1 of 9 rows, giving up")
+        assert 2 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        shown = daemon.show(release)
+        assert ("failed", []) == (shown["phase"], shown["coverage"]["gaps"])
+        assert shown["reasons"][0].startswith("3 error matches in ")
+        daemon.wait_for(lambda: daemon.entries() == 7, "all entries")
+        daemon.kill()
+        daemon.start()
+        daemon.wait_ready()
+        say(b, B, early + 1, "next file")
+        daemon.wait_for(lambda: daemon.entries() == 8, "the late entry after a restart")

@@ -1,0 +1,327 @@
+"""Following a directory of journal files, each host by itself.
+
+One reader over the files of several hosts passes for ever what comes late from one of them: an entry older than the
+last one read. So as soon as there is a second host each gets a follower of its own, which sees its entries only.
+A directory of one host is read by one plain follower. Knows followers; must not know pipes or processes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from systemd._reader import _Reader
+
+from watcher.core.coverage import Gap, GapReason
+from watcher.core.duration import MILLISECOND, SECOND, Usec
+from watcher.core.rule import WatchedJob
+from watcher.journal.census import Census, hosts_in
+from watcher.journal.follow import LOOK_EVERY, Follower, Left, OutgrownError
+from watcher.journal.hostless import Hostless
+from watcher.journal.landing import MAX_AGE, last_consumed
+from watcher.journal.opening import JournalError, MakeReader, open_journal, trouble_with
+from watcher.journal.position import Position, PositionError, since_cursor
+from watcher.journal.reading import Reading, joined
+from watcher.journal.source import Source
+from watcher.journal.spread import Place, Spread
+
+MOST_HOSTS = 64
+"""Each host's reader opens every file of the directory."""
+FIRST_REST, LONGEST_REST = Usec(100 * MILLISECOND), Usec(5 * SECOND)
+"""How long a host that can't be read is left alone, while others can."""
+
+
+class Hosts:
+    """Reads one directory on and on, a batch at each step; from outside it is like a `Follower`.
+
+    A step takes one batch of a host that is behind, and what came of those that are not; the hosts take turns. A host
+    that is seen for the first time is read from the instant on at which this state began to read, MAX_AGE at most.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        jobs: Sequence[WatchedJob],
+        *,
+        position: str | None,
+        clock: Callable[[], int],
+        make: MakeReader = _Reader,
+        heartbeat: str | None = None,
+    ) -> None:
+        """Raises the scanner's error for a pattern that can't be used."""
+        self._source = source
+        self._clock = clock
+        self._make = make
+        self._follow = partial(Follower, jobs=jobs, clock=clock, heartbeat=heartbeat)
+        self._census = Census(source)
+        self._hostless = Hostless(source)
+        self._ring: deque[_Host] = deque()
+        self._gone: dict[str, str] = {}
+        self._gaps: list[Gap] = []
+        self._looked_at: int | None = None
+        self._has_moved = False
+        self._unread = ""
+        self._alone: Follower | None = None
+        self._take_up(position)
+
+    def _take_up(self, text: str | None) -> None:
+        try:
+            spread = None if text is None else Spread.from_text(text)
+        except PositionError:
+            spread = None
+        if spread is None or len(spread.places) == 1:
+            self._began = _began(text, Usec(self._clock())) if spread is None else spread.began
+            self._follow_alone(text if spread is None else spread.places[0].position)
+            return
+        self._began = spread.began
+        self._gone = {place.host: place.position for place in spread.places if place.is_gone}
+        for place in spread.places:
+            if not place.is_gone:
+                self._add(place.host, place.position)
+
+    def _follow_alone(self, position: str | None) -> None:
+        self._alone = self._follow(
+            self._source, position=position, make=self._make, fits=_is_of_one_host, began=self._began
+        )
+
+    # ------------------------------------------------------------------------------------------------- outside
+
+    @property
+    def breadth(self) -> int:
+        """How many read side by side."""
+        return max(len(self._ring), 1)
+
+    def descriptors(self) -> tuple[int, ...]:
+        """What becomes readable when the journal changes."""
+        return tuple(descriptor for follower in self._followers() for descriptor in follower.descriptors())
+
+    def close(self) -> None:
+        """Lets the journal go; the next step opens it again where it was."""
+        self._census.close()
+        for follower in self._followers():
+            follower.close()
+
+    def reopen(self, make: MakeReader) -> None:
+        """Go on at the same place with readers of another make."""
+        self._make = make
+        for follower in self._followers():
+            follower.reopen(make)
+
+    def step(self) -> Reading:
+        """Reads on to the end of a batch.
+
+        Raises JournalError: not now; nothing is lost, try again after a while.
+        """
+        if self._alone is not None:
+            try:
+                return self._alone.step()
+            except OutgrownError:
+                self._spread(self._alone)
+        self._look_around()
+        return self._turn()
+
+    def _followers(self) -> Iterator[Follower]:
+        if self._alone is not None:
+            yield self._alone
+        for host in self._ring:
+            yield host.follower
+
+    # ------------------------------------------------------------------------------------------------ the hosts
+
+    def _spread(self, alone: Follower) -> None:
+        """From one to several: each goes on where it was read among the others."""
+        left = alone.left()
+        self._gaps += left.gaps
+        shares = {host: self._share(host, left) for host in sorted(self._census.hosts())}
+        self._alone, self._has_moved = None, True
+        for host, position in shares.items():
+            if len(self._ring) < MOST_HOSTS:
+                self._add(host, position)
+            elif position:
+                self._gone[host] = position
+
+    def _share(self, host: str, left: Left) -> str | None:
+        if left.is_lost:
+            return ""  # which is no position either: its follower deals with that
+        if left.position is None:
+            return None
+        source = replace(self._source, host=host)
+        reader = open_journal(source)
+        try:
+            known = last_consumed(reader, left.position)
+        except OSError as error:
+            raise trouble_with(source, error) from error
+        finally:
+            reader.close()
+        if known is not None:
+            return known.to_text()
+        # a place that is no entry's is an instant before which nothing was to be read
+        return self._newcomer(self._began if left.position.lasts else left.position.at)
+
+    def _newcomer(self, since: Usec) -> str:
+        oldest = Usec(self._clock() - MAX_AGE)
+        return Position(cursor=since_cursor(max(self._began, since, oldest))).to_text()
+
+    def _add(self, host: str, position: str | None) -> None:
+        follower = self._follow(
+            replace(self._source, host=host),
+            position=position,
+            make=self._make,
+            absent=partial(self._census.absent, host),
+        )
+        self._ring.append(_Host(host, follower, position))
+
+    def _look_around(self) -> None:
+        now = self._clock()
+        if self._looked_at is not None and 0 <= now - self._looked_at < LOOK_EVERY:
+            return
+        hosts = self._census.hosts()
+        is_first, before = self._looked_at is None, Usec(now if self._looked_at is None else self._looked_at)
+        self._looked_at = now
+        for host in [one for one in self._ring if one.host not in hosts]:
+            self._lose(host, Usec(now), told=host.at_tail and not is_first)
+        self._forget(Usec(now))
+        followed = {host.host for host in self._ring}
+        more = sorted(hosts - followed, key=lambda host: (host not in self._gone, host))
+        room = MOST_HOSTS - len(self._ring)
+        for name in more[:room]:
+            self._add(name, self._gone.pop(name, None) or self._newcomer(self._began))
+            self._has_moved = True
+        self._tell_unread(more[room:], before, Usec(now))
+
+    def _lose(self, host: _Host, now: Usec, *, told: bool) -> None:
+        """Nothing is left of it; its place is kept, for the files may come back."""
+        self._ring.remove(host)
+        text, gaps = host.leave()
+        self._gaps += gaps
+        self._has_moved = True
+        if text is None:
+            return
+        self._gone[host.host] = text
+        if not told:
+            since = Position.from_text(text).at
+            self._gaps.append(Gap(reason=GapReason.CURSOR, since=min(since, now), until=max(since, now)))
+
+    def _forget(self, now: Usec) -> None:
+        """Those that are gone for so long that they would be read from a later instant on if they came back."""
+        for host, text in list(self._gone.items()):
+            if Position.from_text(text).at < now - MAX_AGE:
+                del self._gone[host]
+                self._has_moved = True
+
+    def _tell_unread(self, surplus: Sequence[str], before: Usec, now: Usec) -> None:
+        """What nobody reads is a gap, as long as it goes on."""
+        troubles = []
+        if surplus:
+            self._gaps.append(Gap(reason=GapReason.UNREADABLE, since=min(before, now), until=max(before, now)))
+            troubles.append(
+                f"{self._source}: holds entries of {len(self._ring) + len(surplus)} hosts, of which {MOST_HOSTS} are "
+                "read (spread them over several directories, or remove the files of hosts that are gone)"
+            )
+        gap = self._hostless.look(since=self._began)
+        if gap is not None:
+            self._gaps.append(gap)
+        if self._hostless.files:
+            troubles.append(
+                f"{self._hostless.files[0]}: entries without _MACHINE_ID are not read where a directory holds several "
+                "hosts (move the file to a directory of its own)"
+            )
+        self._unread = "; ".join(troubles)
+
+    # ------------------------------------------------------------------------------------------------- reading
+
+    def _turn(self) -> Reading:
+        """One batch of a host that is behind; those that are not only have their few new entries, so all of theirs."""
+        now, reading, trouble = Usec(self._clock()), None, None
+        if not self._ring:
+            raise JournalError(f"{self._source}: nothing of a known host is left in it")
+        all_rest = all(host.rests_until > now for host in self._ring)
+        for _ in range(len(self._ring)):
+            host = self._ring[0]
+            self._ring.rotate(-1)
+            if host.rests_until > now and not all_rest:
+                continue
+            try:
+                part = host.step()
+            except JournalError as error:
+                host.rest(now, error)
+                trouble = error
+                continue
+            reading = part if reading is None else joined(reading, part)
+            if not part.at_tail:
+                break
+        if reading is None:
+            assert trouble is not None  # noqa: S101 - no host was read, and each of those that were tried raised
+            raise trouble
+        return self._told(reading)
+
+    def _told(self, reading: Reading) -> Reading:
+        has_moved = self._has_moved or reading.position is not None
+        gaps, self._gaps, self._has_moved = (*reading.gaps, *self._gaps), [], False
+        troubles = [host.trouble for host in self._ring if host.trouble]
+        return replace(
+            reading,
+            read_until=min(host.read_until for host in self._ring),
+            gaps=gaps,
+            position=self._text() if has_moved else None,
+            at_tail=all(host.at_tail or host.trouble for host in self._ring),
+            visible=any(host.follower.visible for host in self._ring),
+            trouble="; ".join([*troubles[:1], self._unread] if self._unread else troubles[:1]),
+        )
+
+    def _text(self) -> str:
+        places = [Place(host=host.host, position=host.text) for host in self._ring if host.text is not None]
+        places += [Place(host=name, position=text, is_gone=True) for name, text in self._gone.items()]
+        places.sort(key=lambda place: place.host)
+        return Spread(began=self._began, places=tuple(places)).to_text()
+
+
+class _Host:
+    """One host's follower, and what was heard of it last."""
+
+    def __init__(self, host: str, follower: Follower, position: str | None) -> None:
+        self.host = host
+        self.follower = follower
+        self.text = position or None
+        self.read_until = Usec(0)
+        self.at_tail = False
+        self.trouble = ""
+        self.rests_until = Usec(0)
+        self._rest = FIRST_REST
+
+    def step(self) -> Reading:
+        """Raises JournalError."""
+        reading = self.follower.step()
+        self.read_until, self.at_tail = reading.read_until, reading.at_tail
+        if reading.position is not None:
+            self.text = reading.position
+        self.trouble, self.rests_until, self._rest = "", Usec(0), FIRST_REST
+        return reading
+
+    def rest(self, now: Usec, error: JournalError) -> None:
+        """It can't be read now: leave it alone for a while, longer each time."""
+        self.trouble = f"{error.message} ({error.hint})" if error.hint else error.message
+        self.rests_until, self._rest = Usec(now + self._rest), Usec(min(self._rest * 2, LONGEST_REST))
+        self.at_tail = False
+
+    def leave(self) -> tuple[str | None, tuple[Gap, ...]]:
+        """Ends its follower: where it stood, and what it had still to tell."""
+        left = self.follower.left()
+        return (self.text if left.position is None else left.position.to_text()), left.gaps
+
+
+def _is_of_one_host(reader: _Reader) -> bool:
+    return len(hosts_in(reader)) <= 1
+
+
+def _began(text: str | None, now: Usec) -> Usec:
+    """When the state with this position began to read; of an old one only its place is known, up to which all was."""
+    if text is None:
+        return now
+    try:
+        position = Position.from_text(text)
+    except PositionError:
+        return now
+    return position.at if position.began is None else position.began
