@@ -27,6 +27,7 @@ from watcher.core.duration import MINUTE, SECOND, Usec
 from watcher.core.engine import decide
 from watcher.core.messages import Event, ReadBaseline
 from watcher.core.policy import AboveBaseline, Threshold
+from watcher.core.reason import ReasonCode
 from watcher.core.release import Phase, Release, Verdict
 from watcher.core.severity import Severity
 from watcher.core.state import State
@@ -139,6 +140,17 @@ def test_a_burst_hides_no_later_minute_from_the_past() -> None:
     burst = batch(match("5s"), errors=2 * PENDING_KEPT, at="6s")
     ended = after(open_window(), burst, *every_minute(9, first=1), baseline_read(baseline(error_minutes=20), at="9m"))
     assert (Phase.FAILED, instant("2m5s")) == (ended.phase, ended.ended_at)
+
+
+def test_more_runs_than_can_wait_for_the_past() -> None:
+    """What found no room was not judged: a release that nothing failed can't pass, and says so."""
+    runs = batch(*(run("1m", number) for number in range(PENDING_KEPT + 1)), at="2m")
+    ended = after(open_window(), runs, baseline_read(baseline(), at="9m"), batch(at="1h", entries=1))
+    assert (Verdict.INCONCLUSIVE, [ReasonCode.JUDGED_IN_PART]) == (
+        ended.verdict,
+        [reason.code for reason in ended.reasons],
+    )
+    assert 1 == ended.reasons[0].count
 
 
 def test_a_window_waits_for_the_past() -> None:

@@ -11,6 +11,7 @@ from watcher.core.engine import decide
 from watcher.core.messages import Event
 from watcher.core.new_errors import KINDS_KEPT, PENDING_KEPT, NewErrorCount
 from watcher.core.policy import NewErrors
+from watcher.core.reason import ReasonCode
 from watcher.core.release import Phase, Release, Verdict
 from watcher.core.state import State
 from watcher.core.thresholds import standing
@@ -75,6 +76,20 @@ def test_a_flood_of_one_kind_hides_no_other() -> None:
     late = [batch(error(at, "new"), at=at) for at in ("3m", "4m", "5m")]
     ended = after(flood, *late, known)
     assert (Phase.FAILED, instant("5m")) == (ended.phase, ended.ended_at)
+
+
+def test_more_kinds_than_can_wait_for_the_past() -> None:
+    """What found no room was not judged: the release can't pass, and says so. Where nothing is judged it is no loss."""
+    many = [f"kind-{number}" for number in range(PENDING_KEPT)]
+    flood = batch(*(error("1m", kind) for kind in many), error("2m", "new"), error("2m", "new"), at="3m")
+    over = batch(at="1h", entries=1)
+    ended = after(flood, baseline_read(baseline(kinds=tuple(many)), at="9m"), over)
+    assert Verdict.INCONCLUSIVE is ended.verdict
+    assert ["judged in part: 3 new errors: 2 errors and runs found no room while the baseline was being read"] == [
+        say(reason) for reason in ended.reasons
+    ]
+    unknown = after(flood, baseline_read(baseline(whole="30m"), at="9m"), over)
+    assert [ReasonCode.NOTHING_JUDGED, ReasonCode.NOT_APPLICABLE] == [reason.code for reason in unknown.reasons]
 
 
 def test_a_past_that_is_shorter_than_the_window() -> None:

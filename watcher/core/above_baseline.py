@@ -47,7 +47,8 @@ class BaselineCount:
 
     `before` is None while the baseline is being read, and where it says too little (`lacking` says why). `thinned` is
     what bursts are counted at. `minute` is the last failed one, counted from 0. `ratio` is how near the evidence is to
-    what is needed, now and (`peak`) at most, which was with `peak_failed` of `peak_seen`.
+    what is needed, now and (`peak`) at most, which was with `peak_failed` of `peak_seen`. `pending` waits for the
+    baseline; `lost` trials found no room in there: they were not judged.
     """
 
     threshold: AboveBaseline
@@ -63,6 +64,7 @@ class BaselineCount:
     peak_failed: int = 0
     peak_seen: int = 0
     pending: tuple[Trialled, ...] = ()
+    lost: int = 0
 
 
 def with_found(count: BaselineCount, found: Found, *, settles_at: Usec, waiting: bool) -> BaselineCount:
@@ -71,8 +73,7 @@ def with_found(count: BaselineCount, found: Found, *, settles_at: Usec, waiting:
     if trialled is None or count.lacking:
         return count
     if waiting:
-        kept = count.pending if _is_kept(count, trialled, settles_at) else (*count.pending, trialled)
-        return replace(count, pending=kept[:PENDING_KEPT])
+        return _waiting(count, trialled, settles_at)
     return _with_trial(count, trialled, settles_at)
 
 
@@ -80,7 +81,7 @@ def with_baseline(count: BaselineCount, baseline: Baseline, *, settles_at: Usec)
     """The count once the baseline is there, and the instant at which what was kept has crossed it by then."""
     judged = replace(_measured(count, baseline), pending=())
     if judged.lacking:
-        return judged, None
+        return replace(judged, lost=0), None
     for trialled in count.pending:
         judged = _with_trial(judged, trialled, settles_at)
         if crossed(judged) is not None:
@@ -156,6 +157,14 @@ def _with_trial(count: BaselineCount, trialled: Trialled, settles_at: Usec) -> B
     if minute <= count.minute:
         return count
     return _weighed(replace(count, minute=minute, seen=minute + 1, failed=count.failed + 1))
+
+
+def _waiting(count: BaselineCount, trialled: Trialled, settles_at: Usec) -> BaselineCount:
+    if _is_kept(count, trialled, settles_at):
+        return count
+    if len(count.pending) >= PENDING_KEPT:
+        return replace(count, lost=count.lost + 1)
+    return replace(count, pending=(*count.pending, trialled))
 
 
 def _is_kept(count: BaselineCount, trialled: Trialled, settles_at: Usec) -> bool:

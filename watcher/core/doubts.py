@@ -12,7 +12,7 @@ from watcher.core.found import Match
 from watcher.core.policy import ReleasePolicy
 from watcher.core.reason import Reason, ReasonCode
 from watcher.core.release import Release
-from watcher.core.thresholds import lacking
+from watcher.core.thresholds import lacking, lost
 from watcher.core.trial import Trial
 
 
@@ -36,6 +36,9 @@ def _unjudged(trial: Trial, policy: ReleasePolicy) -> Iterator[Reason]:
         yield Reason(code=ReasonCode.BASELINE_UNREAD, what=baseline.problem)
     elif trial.counts and all(map(lacking, trial.counts)):
         yield Reason(code=ReasonCode.NOTHING_JUDGED)
+    for count in trial.counts:
+        if left := lost(count):
+            yield Reason(code=ReasonCode.JUDGED_IN_PART, what=count.threshold.label, count=left)
     if trial.rules_changed_at is not None:
         yield Reason(code=ReasonCode.RULES_CHANGED)
 

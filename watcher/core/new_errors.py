@@ -37,6 +37,7 @@ class NewErrorCount:
 
     `lacking`: why the baseline can't tell what is new, "" where it can. While it is being read, `pending` are the first
     entries of each kind, as many as would cross; `more` counts those beyond, which can't: the kind is known, then.
+    `lost` entries found no room in there: they were not judged.
     """
 
     threshold: NewErrors
@@ -46,6 +47,7 @@ class NewErrorCount:
     lacking: str = ""
     pending: tuple[ErrorSeen, ...] = ()
     more: tuple[KindSeen, ...] = ()
+    lost: int = 0
 
 
 def with_found(count: NewErrorCount, found: Found, baseline: Baseline | None) -> NewErrorCount:
@@ -63,7 +65,7 @@ def with_baseline(count: NewErrorCount, baseline: Baseline, *, window: Usec) -> 
     """The count once the baseline is there, and the instant at which what was kept has crossed it by then."""
     judged = replace(count, pending=(), more=(), lacking=_lacking(baseline, window))
     if judged.lacking:
-        return judged, None
+        return replace(judged, lost=0), None
     for found in count.pending:
         judged = with_found(judged, found, baseline)
         if crossed(judged) is not None:
@@ -104,7 +106,9 @@ def _waiting(count: NewErrorCount, found: ErrorSeen) -> NewErrorCount:
     limit = count.threshold.count
     if sum(one.kind == found.kind for one in count.pending) >= limit:
         return replace(count, more=_with_kind(count.more, _seen(found)))
-    return replace(count, pending=(*count.pending, found)[: max(PENDING_KEPT, limit)])
+    if len(count.pending) >= max(PENDING_KEPT, limit):
+        return replace(count, lost=count.lost + 1)
+    return replace(count, pending=(*count.pending, found))
 
 
 def _lacking(baseline: Baseline, window: Usec) -> str:

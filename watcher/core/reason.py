@@ -17,6 +17,7 @@ class ReasonCode(StrEnum):
     BASELINE_UNREAD = "baseline-unread"
     NOT_APPLICABLE = "not-applicable"
     NOTHING_JUDGED = "nothing-judged"
+    JUDGED_IN_PART = "judged-in-part"
     FAILED_RUNS = "failed-runs"
     FAILED_RATIO = "failed-ratio"
     WINDOW_OVER = "window-over"

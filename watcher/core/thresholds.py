@@ -79,6 +79,16 @@ def lacking(count: Count) -> str:
     assert_never(count)
 
 
+def lost(count: Count) -> int:
+    """How much of what the threshold counts found no room while its baseline was being read."""
+    match count:
+        case MatchCount() | RunCount() | RatioCount():
+            return 0
+        case BaselineCount() | NewErrorCount():
+            return count.lost
+    assert_never(count)
+
+
 def crossed(count: Count) -> Reason | None:
     """The reason to fail the release, if the threshold is crossed."""
     match count:

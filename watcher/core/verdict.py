@@ -55,6 +55,9 @@ def say(reason: Reason) -> str:  # noqa: C901, PLR0912 - one arm for each word o
             return f"not applicable: {reason.what}"
         case ReasonCode.NOTHING_JUDGED:
             return "none of the configured conditions could be judged"
+        case ReasonCode.JUDGED_IN_PART:
+            things = _plural(reason.count, "error or run", "errors and runs")
+            return f"judged in part: {reason.what}: {things} found no room while the baseline was being read"
         case ReasonCode.WINDOW_OVER:
             runs = f" and {_plural(reason.total, 'run', 'runs')}" if reason.total else ""
             seen = f"{_plural(reason.count, 'match', 'matches')}{runs} seen"
