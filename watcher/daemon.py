@@ -261,9 +261,9 @@ class Daemon:
         """The release as it is now, however old."""
         return self.state.releases.get(id) or self._store.release(id)
 
-    def list(self, job: JobName | None, limit: int) -> list[Release]:
+    def list(self, job: JobName | None, limit: int, before: ReleaseId | None = None) -> list[Release]:
         """The newest releases first."""
-        return self._store.releases(job, limit)
+        return self._store.releases(job, limit, before=before)
 
     async def note(self, id: ReleaseId) -> str | None:  # noqa: A002 - the contract's word
         """The final note; one that is being written is waited for."""

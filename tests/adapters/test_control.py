@@ -16,10 +16,11 @@ from typing import Any
 
 import pytest
 
-from tests.events import JOB, RELEASE, batch, policy
+from tests.events import JOB, RELEASE, batch, policy, request
 from tests.parts.front import MemoryFront
 from watcher.adapters.control import LIMITS, ControlServer
 from watcher.adapters.gate import Limits, SocketError
+from watcher.adapters.reads import PIECE
 from watcher.core.messages import PauseRequested, ReleaseRequested
 from watcher.core.names import ReleaseId
 from watcher.core.release import Phase
@@ -487,6 +488,19 @@ async def test_list_takes_job_and_limit(client: Client, query: str, status: int)
     """Filters are read strictly."""
     await client.register()
     assert status == (await client.ask("GET", f"/api/v1/releases{query}")).status
+
+
+@pytest.mark.parametrize("limit", [1, PIECE, PIECE + 1, 25, 26, 1000])
+async def test_long_list_is_read_in_pieces(front: MemoryFront, client: Client, limit: int) -> None:
+    """It is whole and in order, and others get their turn: a verdict does not wait for somebody's thousand releases."""
+    for number in range(25):
+        asked = request(version=str(number))
+        front.take(ReleaseRequested(at=front.now(), request=asked, fresh_id=ReleaseId(f"r{number}")))
+        front.pass_time(1)
+    reply = await client.ask("GET", f"/api/v1/releases?limit={limit}")
+    newest = [f"r{number}" for number in range(24, -1, -1)]
+    assert newest[:limit] == [one["id"] for one in reply.json["releases"]]
+    assert max(front.listed) <= PIECE
 
 
 async def test_unknown_word_in_a_query_is_refused(client: Client) -> None:

@@ -121,6 +121,8 @@ def test_only_what_still_matters_is_loaded_and_the_rest_is_found(store: Store) -
     play(store, *(request(f"r{number}", number) for number in range(1, 6)))
     assert {"r5"} == set(store.load().releases)
     assert ["r5", "r4", "r3"] == [one.id for one in store.releases(JOB, 3)]
+    assert ["r2", "r1"] == [one.id for one in store.releases(JOB, 3, before=ReleaseId("r3"))]
+    assert ["r2"] == [one.id for one in store.releases(None, 1, before=ReleaseId("r3"))]
     assert [] == store.releases(JobName("other"), 3)
     old = store.release(ReleaseId("r1"))
     assert old is not None

@@ -31,6 +31,7 @@ class MemoryFront:
     records: dict[ReleaseId, Release] = field(default_factory=dict)
     asked: list[Event] = field(default_factory=list)
     reloads: int = 0
+    listed: builtins.list[int] = field(default_factory=list)
     waiters: list[asyncio.Event] = field(default_factory=list)
 
     def now(self) -> Usec:
@@ -89,11 +90,13 @@ class MemoryFront:
         """From the records of this run, or from the state that it began with."""
         return self.records.get(id) or self.state.releases.get(id)
 
-    def list(self, job: JobName | None, limit: int) -> builtins.list[Release]:
+    def list(self, job: JobName | None, limit: int, before: ReleaseId | None = None) -> builtins.list[Release]:
         """The newest first."""
+        self.listed.append(limit)
         known = {**self.state.releases, **self.records}.values()
-        newest = sorted((one for one in known if job in (None, one.job)), key=lambda one: one.registered_at)
-        return newest[::-1][:limit]
+        newest = sorted((one for one in known if job in (None, one.job)), key=lambda one: one.registered_at)[::-1]
+        begin = 0 if before is None else 1 + [one.id for one in newest].index(before)
+        return newest[begin : begin + limit]
 
     async def note(self, id: ReleaseId) -> str | None:  # noqa: A002 - the contract's word
         """What the test put there."""

@@ -90,8 +90,8 @@ class Front(Protocol):
     def find(self, id: ReleaseId) -> Release | None:  # noqa: A002 - the contract's word
         """The release as it is now, however old."""
 
-    def list(self, job: JobName | None, limit: int) -> list[Release]:
-        """The newest releases first, at most `limit`, of one job or of all."""
+    def list(self, job: JobName | None, limit: int, before: ReleaseId | None = None) -> list[Release]:
+        """The newest releases first, at most `limit`, of one job or of all; `before`: those registered before it."""
 
     async def note(self, id: ReleaseId) -> str | None:  # noqa: A002 - the contract's word
         """The final note as Markdown, one that is just being written included; None while there is none."""

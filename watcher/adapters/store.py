@@ -176,10 +176,15 @@ class Store:
         )
         return None if record is None else _release(record)
 
-    def releases(self, job: JobName | None, limit: int) -> list[Release]:
-        """The newest first, at most `limit`, of one job or of all."""
-        where, values = ("", (limit,)) if job is None else ("WHERE job = ?", (job, limit))
-        rows = self._db.execute(f"SELECT record FROM releases {where} ORDER BY seq DESC LIMIT ?", values)  # noqa: S608
+    def releases(self, job: JobName | None, limit: int, *, before: ReleaseId | None = None) -> list[Release]:
+        """The newest first, at most `limit`, of one job or of all; `before`: those registered before that one."""
+        wanted = ["job = :job"] if job is not None else []
+        wanted += ["seq < (SELECT seq FROM releases WHERE id = :before)"] if before is not None else []
+        where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
+        rows = self._db.execute(
+            f"SELECT record FROM releases {where} ORDER BY seq DESC LIMIT :limit",  # noqa: S608 - of the words above
+            {"job": job, "before": before, "limit": limit},
+        )
         return [_release(row[0]) for row in rows]
 
     def transitions(self, release_id: ReleaseId) -> tuple[Transition, ...]:
