@@ -21,6 +21,7 @@ from tests.events import (
     policy,
     release,
     request,
+    settings,
     span,
     watching,
 )
@@ -29,7 +30,7 @@ from watcher.core import counters
 from watcher.core.messages import Accepted, Judgement, RefusalCode, Refused, WriteNote
 from watcher.core.names import JobName, ReleaseId
 from watcher.core.policy import Mode
-from watcher.core.release import CommandResult, Phase, RollbackState
+from watcher.core.release import CommandResult, Phase, RollbackState, Verdict
 from watcher.core.trial import new_trial
 
 THIRD = ReleaseId("import-3")
@@ -252,6 +253,17 @@ def test_a_prepared_release_waits_for_its_clock() -> None:
     assert (instant("2h"), instant("2h15m")) == (record.started_at, record.ends_at)
     assert (7, 3) == (record.entries_before, record.matches_before)
     expect(story, "0s import-1 phase preparing", "7200s import-1 phase preparing -> watching")
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_rules_that_were_changed_while_it_was_prepared(*, changed: bool) -> None:
+    """Its thresholds and its baseline were made for others: it can't pass, and a restart finds nothing new in that."""
+    begin = configured(policy(limit=1))
+    now = settings(policy(limit=1, rules_hash="rules-2" if changed else "rules-1"), at="1m")
+    story = play(begin, release(prepare=True), now, deployed(at="2m"), replace(now, at=instant("3m")))
+    assert (instant("2m") if changed else None) == story.last.record.trial.rules_changed_at
+    verdict = play(story.state, batch(entries=1, at="4m"), batch(at="17m")).last.verdict
+    assert (Verdict.INCONCLUSIVE if changed else Verdict.PASSED) is verdict
 
 
 def test_deployed_again_changes_nothing() -> None:

@@ -196,6 +196,27 @@ def test_a_service_that_nobody_restarted_tells_nothing() -> None:
     assert (None, True) == (helped, why[0].startswith("no run"))
 
 
+def test_rules_that_were_changed_before_the_rollback_tell_nothing_of_it() -> None:
+    """They are not those that the release was judged by; a restart in between finds nothing new in that."""
+    changed = settings(policy(limit=2, verify="10m", rules_hash="rules-2"), at="90s")
+    ordered = person(Judgement.ROLLBACK, at="2m")
+    begin = play(watching(limit=2, verify="10m", mode=Mode.ASK), batch(errors=2, at="1m"), changed, ordered).state
+    for restarts in ((), (replace(changed, at=instant("150s")),)):
+        story = play(begin, *restarts, observed(RollbackState.SUCCEEDED, at="3m"), batch(entries=1, at="4m"))
+        helped, why = _told(play(story.state, batch(at="13m")).last.record)
+        assert (None, ["the job's rules were changed while the window was open"]) == (helped, why)
+
+
+def test_a_job_that_is_configured_no_more_is_not_watched_after_its_rollback() -> None:
+    """Nothing of it is read; with a restart in between or without."""
+    gone = settings(policy(job=OTHER_JOB), at="90s")
+    ordered = person(Judgement.ROLLBACK, at="2m")
+    begin = play(watching(limit=2, verify="10m", mode=Mode.ASK), batch(errors=2, at="1m"), gone, ordered).state
+    for restarts in ((), (replace(gone, at=instant("150s")),)):
+        story = play(begin, *restarts, observed(RollbackState.SUCCEEDED, at="3m"))
+        assert (RollbackState.SUCCEEDED, None) == (story.last.rollback, story.last.record.verification)
+
+
 def test_a_failed_run_after_the_rollback_counts_as_in_a_window() -> None:
     """By the job's own thresholds on runs."""
     begin = watching(thresholds=(FailedRuns(count=1),), verify="10m", has_runs=True)

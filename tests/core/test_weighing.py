@@ -114,6 +114,15 @@ def test_a_window_of_runs_is_over_with_its_last_run() -> None:
     )  # fmt: skip
 
 
+def test_a_full_window_takes_nothing_more() -> None:
+    """Not even in a later batch, where something stamped earlier may still come; holes of it may become known."""
+    full = _weighed(_with_runs(FailedRuns(count=1), runs_wanted=1), run("20s", 1)).trial
+    late: list[Found] = [run("19s", 2, failed=True), run("40s", 3, failed=True)]
+    weighed = weigh(full, batch(*late, at="40s", gaps=(gap("10s", "30s"),)), job=JOB, found=late)
+    assert (instant("20s"), (), 1) == (weighed.trial.over_at, weighed.reasons, len(weighed.trial.gaps))
+    assert full.runs == weighed.trial.runs
+
+
 def test_the_run_that_both_crosses_and_fills_the_window_fails_it() -> None:
     """A crossing comes before the end."""
     weighed = _weighed(_with_runs(FailedRuns(count=1), runs_wanted=1), run("10s", failed=True))

@@ -34,6 +34,12 @@ class Draft:
         """The release as it stands now."""
         return self.changed.get(release_id) or self.before.releases.get(release_id)
 
+    def rules_changed_at(self, release: Release) -> Usec | None:
+        """Now, if the job is read by other rules (or not at all) than those that the release was registered with."""
+        policy = self.before.policies.get(release.job)
+        is_same = policy is not None and policy.rules_hash == release.policy.rules_hash
+        return None if is_same else self.at
+
     def put(self, release: Release) -> None:
         """Let the release be this from now on."""
         self.changed[release.id] = release

@@ -88,10 +88,15 @@ def deploy(draft: Draft, event: ReleaseDeployed) -> Answer:
 
 
 def start_clock(draft: Draft, release: Release) -> Release:
-    """The window opens now; the counters of this instant are the metric before."""
+    """The window opens now; the counters of this instant are the metric before.
+
+    Rules that were changed while it was prepared are changed for the whole window: what its thresholds and its baseline
+    were made for is not what is read.
+    """
+    trial = release.trial.started(draft.at, length=release.window, settle=release.policy.release.settle)
     started = replace(
         release,
-        trial=release.trial.started(draft.at, length=release.window, settle=release.policy.release.settle),
+        trial=replace(trial, rules_changed_at=draft.rules_changed_at(release)),
         entries_before=draft.counter(counters.ENTRIES, release.job),
         matches_before=matches_of(draft, release),
     )

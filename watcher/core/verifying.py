@@ -28,18 +28,19 @@ HELPED = {True: "helped", False: "did-not-help", None: "unknown"}
 def prepared(draft: Draft, release: Release) -> Release:
     """The rollback of the release is handed over: from now on what begins is of the version that comes back.
 
-    The command itself may restart the job, so that its invocation has begun before the clock starts.
+    The command itself may restart the job, so that its invocation has begun before the clock starts. Of a job that is
+    configured no more nothing is read.
     """
     policy = release.policy.release
-    if policy.rollback is None or policy.rollback.verify is None:
-        return release
+    if policy.rollback is None or policy.rollback.verify is None or release.job not in draft.before.policies:
+        return replace(release, verification=None)
     trial = new_trial(
         policy.thresholds,
         since=draft.at,
         blames_all=policy.blame is Blame.ALL,
         must_run=policy.must_run,
     )
-    return replace(release, verification=Verification(trial=trial))
+    return replace(release, verification=Verification(trial=_by_its_rules(draft, release, trial)))
 
 
 def begin(draft: Draft, release: Release) -> Release:
@@ -51,13 +52,21 @@ def begin(draft: Draft, release: Release) -> Release:
     if plan is None or plan.verify is None or verification is None:
         return release
     begun = replace(release, verification=None)
-    if not _overtaken(draft, release):
+    if not _overtaken(draft, release) and release.job in draft.before.policies:
         settle = release.policy.release.settle
         fits = settle if settle < plan.verify else Usec(plan.verify // 10)
         trial = verification.trial.started(draft.at, length=plan.verify, settle=fits)
+        trial = _by_its_rules(draft, release, trial)
         begun = replace(release, verification=Verification(trial=_with_baseline(trial, release, plan.verify)))
     draft.put(begun)
     return begun
+
+
+def _by_its_rules(draft: Draft, release: Release, trial: Trial) -> Trial:
+    """The trial, which knows of itself if the job is read by other rules than the release was judged by."""
+    if trial.rules_changed_at is not None:
+        return trial
+    return replace(trial, rules_changed_at=draft.rules_changed_at(release))
 
 
 def _with_baseline(trial: Trial, release: Release, length: Usec) -> Trial:
