@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dispatch.scene import ID, failed_release, now, run_runner, write_claim
+from tests.dispatch.scene import ID, appends, failed_release, lines, now, run_runner, write_claim
 from tests.dispatch.test_dispatcher import Site
 from watcher.adapters.dispatched import DispatchedRollback
 from watcher.core.messages import QueueReviewed, RollbackObserved, Transition, TransitionKind
@@ -123,3 +123,34 @@ async def test_a_rollback_that_was_claimed_as_it_was_taken_back(site: Site, stat
     assert 0 == run_runner(site.claims).returncode
     await eye.looked()
     assert [(ID, RollbackState.SUCCEEDED)] == [(one.release, one.state) for one in eye.seen]
+
+
+def _held_or_dropped(state: RollbackState) -> Release:
+    """A release whose rollback was handed over, and then held or dropped."""
+    release = failed_release(("true",))
+    return replace(release, rollback=Rollback(state=state, reason=release.rollback.reason, queued_at=now()))
+
+
+@pytest.mark.parametrize("state", [RollbackState.HELD, RollbackState.NONE])
+async def test_an_order_that_an_earlier_daemon_left_is_taken_back(site: Site, state: RollbackState) -> None:
+    """It decided not to run it, and died before it took the order out of the queue: nobody may run it now."""
+    site.configure(*appends(site.ran))
+    site.order()
+    Eye(site, _held_or_dropped(state)).rollbacks.begin()
+    assert [] == site.left
+    site.dispatch()
+    assert 0 == lines(site.ran)
+
+
+async def test_an_order_of_a_release_that_is_known_no_more_is_taken_back(site: Site) -> None:
+    """A newer release had it dropped; the queue is the daemon's own, so whatever else lies there is of no use."""
+    site.order("import-0")
+    Eye(site, _held_or_dropped(RollbackState.HELD)).rollbacks.begin()
+    assert [] == site.left
+
+
+async def test_an_order_that_is_still_wanted_stays(site: Site) -> None:
+    """The dispatcher has not come to it yet."""
+    site.order()
+    Eye(site, failed_release(("true",))).rollbacks.begin()
+    assert [f"{ID}.json"] == site.left

@@ -59,8 +59,14 @@ class Rollbacks:
         self._complaint = ""
 
     def begin(self) -> None:
-        """Go on with what an earlier daemon has decided, and say which pauses there are."""
+        """Go on with what an earlier daemon has decided, and say which pauses there are.
+
+        It may have died before it took back what it had decided not to run.
+        """
         self._hold(self._state())
+        busy = {one.id for one in self._with_rollback(_BUSY)}
+        for release_id in sorted(self._ordered() - busy):
+            self._withdraw(release_id)
         self._due.set()
 
     def perform(self, decision: Decision) -> None:
@@ -167,6 +173,13 @@ class Rollbacks:
             return []
         self._complaint = ""
         return found
+
+    def _ordered(self) -> frozenset[ReleaseId]:
+        try:
+            return self._handover.ordered()
+        except RollbackError as error:
+            _complain("queue can't be read", error, None)
+            return frozenset()
 
     def _unclaimed(self, queued: tuple[Release, ...]) -> tuple[ReleaseId, ...]:
         if not queued:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from watcher.adapters.handover import QUEUE, ended, facts_of, never_run, opened, running, trouble, unknown
+from watcher.adapters.handover import QUEUE, ended, facts_of, never_run, opened, orders_in, running, trouble, unknown
 from watcher.core.duration import HOUR, SECOND, Usec
 from watcher.core.messages import RollbackObserved
 from watcher.core.names import ReleaseId
@@ -70,6 +70,10 @@ class DispatchedRollback:
         with opened(self._queue) as queue, trouble(self._queue):
             files.replace(queue, order_name(release.id), jsontext.render(facts.as_object()), durable=True)
         failpoint.reached("after_queue_file")
+
+    def ordered(self) -> frozenset[ReleaseId]:
+        """Those whose order lies in the queue and was read by nobody yet. Raises RollbackError."""
+        return orders_in(self._queue)
 
     def withdraw(self, release_id: ReleaseId) -> None:
         """Take back an order that nobody has read yet, if there is one. Raises RollbackError."""

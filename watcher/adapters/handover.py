@@ -20,6 +20,7 @@ from watcher.core.state import Pause
 from watcher.dispatch import files
 from watcher.dispatch.claim import Facts
 from watcher.dispatch.evidence import Evidence
+from watcher.dispatch.order import id_in
 
 QUEUE = "rollback-queue"
 
@@ -38,6 +39,9 @@ class Handover(Protocol):
     def queue(self, release: Release) -> None:
         """Hand the rollback over; right at any time and any number of times. Raises RollbackError."""
 
+    def ordered(self) -> frozenset[ReleaseId]:
+        """Those whose order lies in the queue and was read by nobody yet. Raises RollbackError."""
+
     def withdraw(self, release_id: ReleaseId) -> None:
         """Take back what nobody has claimed yet. Raises RollbackError."""
 
@@ -49,6 +53,13 @@ class Handover(Protocol):
 
     def observe(self, releases: Iterable[Release]) -> list[RollbackObserved]:
         """What is known of these rollbacks; nothing of one that has not been started yet. Raises RollbackError."""
+
+
+def orders_in(queue: Path) -> frozenset[ReleaseId]:
+    """The releases whose order lies in the queue. Raises RollbackError."""
+    with trouble(queue):
+        names = [path.name for path in queue.iterdir()]
+    return frozenset(ReleaseId(found) for name in names if (found := id_in(name)) is not None)
 
 
 def facts_of(release: Release) -> Facts:

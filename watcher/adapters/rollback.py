@@ -20,6 +20,7 @@ from watcher.adapters.handover import (
     facts_of,
     never_run,
     opened,
+    orders_in,
     running,
     trouble,
     unknown,
@@ -100,6 +101,10 @@ class EmbeddedRollback:
     def is_disarmed(self) -> bool:
         """Whether the off switch, the file `disarm`, is there."""
         return hold.is_disarmed(str(self._disarm.parent))
+
+    def ordered(self) -> frozenset[ReleaseId]:
+        """Those whose order lies in the queue and was read by nobody yet. Raises RollbackError."""
+        return orders_in(self._queue)
 
     def withdraw(self, release_id: ReleaseId) -> None:
         """Take back a queue file that nobody has claimed, if there is one. Raises RollbackError."""
