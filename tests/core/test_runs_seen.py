@@ -24,6 +24,12 @@ def test_a_run_that_a_condition_skipped_never_was() -> None:
     assert not seen.any_seen
 
 
+def test_a_skipped_run_whose_begin_was_not_counted() -> None:
+    """It was read before the release was registered, as the clock was set back since: there are no less than none."""
+    seen = NO_RUNS.ended(run("1s", outcome=RunOutcome.SKIPPED), inside=True, settled=True, begun=True)
+    assert NO_RUNS == seen
+
+
 def test_what_ended_before_the_window_is_over_and_nothing_else() -> None:
     """It is no outcome of the window."""
     seen = NO_RUNS.began().ended(run("1s"), inside=False, settled=False, begun=True)

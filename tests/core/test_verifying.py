@@ -24,6 +24,7 @@ from tests.events import (
     policy,
     release,
     request,
+    reviewed,
     run,
     settings,
     watching,
@@ -215,6 +216,20 @@ def test_a_job_that_is_configured_no_more_is_not_watched_after_its_rollback() ->
     for restarts in ((), (replace(gone, at=instant("150s")),)):
         story = play(begin, *restarts, observed(RollbackState.SUCCEEDED, at="3m"))
         assert (RollbackState.SUCCEEDED, None) == (story.last.rollback, story.last.record.verification)
+
+
+def test_a_rollback_that_was_taken_back_too_late_is_verified_from_then_on() -> None:
+    """What came while it was held was not judged, so that a run whose end was missed is not taken for alive."""
+    state = play(
+        play(watching(limit=2, verify="10m", has_runs=True), batch(errors=2, at="1m")).state,
+        batch(began("61s", 2), at="61s"),
+        replace(reviewed(at="62s"), disarmed=True),
+        batch(run("63s", 2, since="61s", failed=True), at="63s"),
+        observed(RollbackState.RUNNING, at="64s"),
+        observed(RollbackState.SUCCEEDED, at="65s"),
+    ).state
+    helped, why = _told(play(state, batch(entries=1, at="2m"), batch(at="12m")).last.record)
+    assert (None, True) == (helped, why[0].startswith("no run seen"))
 
 
 def test_a_failed_run_after_the_rollback_counts_as_in_a_window() -> None:

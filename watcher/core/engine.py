@@ -33,7 +33,7 @@ from watcher.core.persons import judge, pause, resume
 from watcher.core.policy import JobPolicy
 from watcher.core.reason import Reason, ReasonCode
 from watcher.core.registration import deploy, register
-from watcher.core.release import Phase, Release, Rollback, RollbackState
+from watcher.core.release import UNDER_WAY, Phase, Release, Rollback, RollbackState
 from watcher.core.state import OPEN_PHASES, Decision, State
 from watcher.core.trouble import remembered
 
@@ -129,6 +129,8 @@ def _follow_rollback(draft: Draft, event: RollbackObserved) -> None:
         return
     if release.rollback.state is not RollbackState.RUNNING:
         draft.count(counters.ROLLBACKS, release.job)
+    if release.rollback.state not in UNDER_WAY:
+        release = verifying.prepared(draft, release)  # what came while it was taken back was read without being judged
     observed = replace(
         release.rollback,
         state=event.state,

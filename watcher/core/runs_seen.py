@@ -44,7 +44,8 @@ class RunsSeen:
     def ended(self, run: RunEnded, *, inside: bool, settled: bool, begun: bool) -> RunsSeen:
         """One that counts ended: `inside` the window, after it had `settled`, `begun` is one of those that began."""
         if run.outcome is RunOutcome.SKIPPED:
-            return replace(self, begun=self.begun - begun)
+            # its begin may have been read before the release was registered, where the clock was set back
+            return replace(self, begun=max(self.begun - begun, 0))
         seen = replace(self, over=self.over + begun)
         if not inside:
             return seen
