@@ -18,7 +18,7 @@ from watcher.core.job_runs import JOB_FIELD, RESULT_FIELD, RUN_BEGAN, RUN_FAILED
 from watcher.core.names import JobName, RuleName
 from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
-from watcher.journal.invocations import MOST_KEPT, STARTED, STARTING, Ended, Invocations, Record
+from watcher.journal.invocations import DEACTIVATED, MOST_KEPT, STARTED, STARTING, Ended, Invocations, Record
 from watcher.journal.scan import Scanner, Tally
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "runs"
@@ -237,3 +237,13 @@ def test_run_that_was_there_before_anybody_looked_is_no_hole(tmp_path: Path) -> 
     """Of the first invocation that is seen of a unit nobody can tell whether its begin was logged."""
     found = scanned(tmp_path, [*breaks(1), *fails(2), *service_starts(3)], job(UNIT))
     assert [] == list(found.gaps)
+
+
+def test_a_clock_that_is_set_moves_what_is_remembered() -> None:
+    """When an invocation began is told by the clock that later entries have; one that was there before stays so."""
+    runs = Invocations()
+    runs.take(Record(what=STARTING, unit="a.service", invocation="a1", at=Usec(5000)))
+    runs.take(Record(what=DEACTIVATED, unit="b.service", invocation="b1", at=Usec(6000)))
+    runs.set_clock(-1000)
+    assert (4000, None) == (runs.began("a.service", "a1"), runs.began("b.service", "b1"))
+    assert [4000, 5000] == [item[2] for item in runs.dump()]

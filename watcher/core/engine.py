@@ -74,10 +74,10 @@ def decide(state: State, event: Event) -> Decision:  # noqa: C901 - one arm for 
 def _read(draft: Draft, batch: BatchRead) -> Decision:
     count_batch(draft, batch)
     judge_batch(draft, batch)
-    before = draft.before
+    before, is_back = draft.before, any(gap.step < 0 for gap in batch.gaps)
     return draft.seal(
         position=batch.position,
-        read_until=Usec(max(batch.read_until, before.read_until or 0)),
+        read_until=Usec(batch.read_until if is_back else max(batch.read_until, before.read_until or 0)),
         last_entry_at=before.last_entry_at if batch.last_entry_at is None else batch.last_entry_at,
     )
 

@@ -72,9 +72,11 @@ class _Crossing:
 def _judge(draft: Draft, release: Release, batch: BatchRead, found: Sequence[Found]) -> _Crossing | None:
     """Count the batch into the release's open trial; a crossing is given back, an end that was reached is taken."""
     verification = release.verification
-    trial = release.trial if verification is None else verification.trial
+    trial = known = release.trial if verification is None else verification.trial
+    for gap in batch.gaps:
+        trial = trial.stepped(gap)
     weighed = weigh(trial, batch, job=release.job, found=found)
-    judged = release if weighed.trial is trial else _with_trial(release, weighed.trial)
+    judged = release if weighed.trial is known else _with_trial(release, weighed.trial)
     if weighed.crossing is not None:
         return _Crossing(found=weighed.crossing, release=judged, reasons=weighed.reasons)
     if judged is not release:

@@ -60,6 +60,12 @@ def with_match(count: MatchCount, match: Match) -> MatchCount:
     return replace(count, instants=instants, peak=max(count.peak, len(instants)), earlier=earlier, boot=boot)
 
 
+def stepped(count: MatchCount, step: int) -> MatchCount:
+    """The count by a wall clock that was set by `step` microseconds."""
+    instants, earlier = (tuple(Usec(at + step) for at in known) for known in (count.instants, count.earlier))
+    return replace(count, instants=instants, earlier=earlier)
+
+
 def _boot_of(match: Match) -> str:
     return match.cursor.partition(";b=")[2].partition(";")[0]
 

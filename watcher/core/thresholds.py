@@ -6,6 +6,7 @@ threshold in `policy.Threshold`, a count in `Count`, and an arm in each function
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import assert_never
 
 from watcher.core import above_baseline, match_count, new_errors, run_count, run_ratio
@@ -56,6 +57,20 @@ def with_baseline(count: Count, baseline: Baseline, *, settles_at: Usec, window:
             return above_baseline.with_baseline(count, baseline, settles_at=settles_at)
         case NewErrorCount():
             return new_errors.with_baseline(count, baseline, window=window)
+    assert_never(count)
+
+
+def stepped(count: Count, step: int) -> Count:
+    """The count with its instants by a wall clock that was set by `step` microseconds."""
+    match count:
+        case MatchCount():
+            return match_count.stepped(count, step)
+        case BaselineCount():
+            return replace(count, pending=tuple(replace(one, at=Usec(one.at + step)) for one in count.pending))
+        case NewErrorCount():
+            return replace(count, pending=tuple(replace(one, at=Usec(one.at + step)) for one in count.pending))
+        case RunCount() | RatioCount():
+            return count
     assert_never(count)
 
 

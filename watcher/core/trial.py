@@ -14,7 +14,7 @@ from watcher.core.found import ErrorSeen, Match
 from watcher.core.names import RuleName
 from watcher.core.policy import Threshold
 from watcher.core.runs_seen import NO_RUNS, RunsSeen
-from watcher.core.thresholds import Count, begun, lookback
+from watcher.core.thresholds import Count, begun, lookback, stepped
 
 Entry = Match | ErrorSeen
 """What one entry of the journal gives, by one of the job's invocations."""
@@ -69,6 +69,26 @@ class Trial:
         """This trial with its clock started at `at`."""
         return replace(self, start=at, settles_at=Usec(at + settle), end=Usec(at + length))
 
+    def stepped(self, gap: Gap) -> Trial:
+        """This trial once the wall clock was set: as long as before, and all its instants by the new clock.
+
+        The same one if it began by the new clock, or has not begun.
+        """
+        begun = self.since if self.start is None else self.start
+        if not gap.step or begun is None or gap.is_by_new_clock(begun):
+            return self
+        step = gap.step
+        return replace(
+            self,
+            counts=tuple(stepped(count, step) for count in self.counts),
+            unclear=tuple(replace(one, at=Usec(one.at + step)) for one in self.unclear),
+            start=_moved(self.start, step),
+            settles_at=_moved(self.settles_at, step),
+            end=_moved(self.end, step),
+            since=_moved(self.since, step),
+            over_at=_moved(self.over_at, step),
+        )
+
     @property
     def lookback(self) -> Usec | None:
         """How much of the past its thresholds have to know, None where none asks."""
@@ -106,3 +126,7 @@ def new_trial(
     return Trial(
         counts=begun(thresholds), since=since, blames_all=blames_all, runs_wanted=runs_wanted, must_run=must_run
     )
+
+
+def _moved(at: Usec | None, step: int) -> Usec | None:
+    return None if at is None else Usec(at + step)

@@ -1,10 +1,15 @@
 """Steps of the wall clock: told by the two clocks of the entries, as hardly any program tells them.
 
+Before the first entry after a step, the same two clocks of this process tell it.
+
 journald stamps each entry by the wall clock and by one that only runs on. Between two entries of a boot both must have
 gone on alike; where they have not, the wall clock was set, or the machine slept. Spans measured across that are wrong.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND
@@ -12,6 +17,14 @@ from watcher.journal.position import parse_cursor
 
 SMALLEST_STEP = SECOND
 """A clock that is only slewed differs by less, for hours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """This machine's two clocks at one moment, as journald stamps its entries with them."""
+
+    realtime: int
+    monotonic: int
 
 
 def step_between(before: str, after: str) -> Gap | None:
@@ -25,4 +38,31 @@ def step_between(before: str, after: str) -> Gap | None:
     if abs(step) < SMALLEST_STEP:
         return None
     since, until = sorted((first.realtime, last.realtime))
-    return Gap(reason=GapReason.CLOCK, since=since, until=until)
+    return Gap(reason=GapReason.CLOCK, since=since, until=until, step=step)
+
+
+class Steps:
+    """Steps that no entry shows yet, by this machine's own two clocks, of which `now` gives a look.
+
+    Which boot is this one is learnt from an entry of it: both its clocks agree with ours. The file that names the boot
+    names another one where a container hides it in a sandbox.
+    """
+
+    def __init__(self, now: Callable[[], Now] | None) -> None:
+        self._now = now
+        self._boot = ""
+
+    def is_own(self, cursor: str) -> bool:
+        """Whether that entry is of the boot that is known to be this one."""
+        return self._boot != "" and parse_cursor(cursor).boot == self._boot
+
+    def since(self, cursor: str) -> int:
+        """By how many microseconds the wall clock was set since that entry; 0 if that can't be told."""
+        if self._now is None or not cursor.startswith("s="):
+            return 0
+        now, last = self._now(), parse_cursor(cursor)
+        step = (now.realtime - last.realtime) - (now.monotonic - last.monotonic)
+        if abs(step) < SMALLEST_STEP:
+            self._boot = last.boot
+            return 0
+        return step if self._boot == last.boot else 0

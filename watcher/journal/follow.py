@@ -16,7 +16,7 @@ from watcher.core.errors import WatcherError
 from watcher.core.rule import WatchedJob
 from watcher.journal.ahead import Ahead
 from watcher.journal.batch import CAREFUL_ENTRIES, FAST_ENTRIES, Absent, BatchReader, Stretch
-from watcher.journal.clocks import step_between
+from watcher.journal.clocks import Now, Steps, step_between
 from watcher.journal.elsewhere import UNKNOWN, Elsewhere
 from watcher.journal.folders import Folders, folders_of
 from watcher.journal.landing import Landing, land_at, land_at_tail, land_from_head, land_past
@@ -37,6 +37,8 @@ MOST_MAPPED = 50_000
 """After so many entries the library has mapped tens of megabytes of journal files, which only closing gives back."""
 LOOK_EVERY = Usec(2 * SECOND)
 """How often it is checked whether files came or went without a word from inotify."""
+MOST_STEPS = 1000
+"""A journal whose two clocks never agree is read without a look at each entry."""
 PROBED_ENTRIES = 50
 """What a reader that dies again takes with it."""
 
@@ -59,7 +61,8 @@ class Follower:
 
     `position` is the text to go on from, None for a first start: at the tail, or with `since` at that instant.
     `until` ends it (`finished`) before the first entry at or past that instant. Without a `clock` nothing is thought
-    to be still growing: for recorded journals. `heartbeat` and `elsewhere` as in `Scanner`.
+    to be still growing: for recorded journals; with `now` a step of the wall clock is known before an entry shows it.
+    `heartbeat` and `elsewhere` as in `Scanner`.
     `fits` is asked before anything is taken from files that were not there before, whether it is still one follower's
     to read. `absent` as in `BatchReader`; `began` as in `Position`.
     One thread creates, uses and closes it.
@@ -72,6 +75,7 @@ class Follower:
         *,
         position: str | None = None,
         clock: Callable[[], int] | None = None,
+        now: Callable[[], Now] | None = None,
         since: Usec | None = None,
         until: Usec | None = None,
         make: MakeReader = _Reader,
@@ -86,6 +90,10 @@ class Follower:
         self.visible = False
         self._source = source
         self._clock = clock
+        self._clock_steps = Steps(now)
+        self.step_since_entry = 0
+        self._steps = 0
+        self._stepped = False
         self._until = until
         self._make = make
         self._fits = fits
@@ -124,6 +132,11 @@ class Follower:
         self._suspects.resume(dict(self._position.carry))
 
     # ------------------------------------------------------------------------------------------------- outside
+
+    @property
+    def cursor(self) -> str:
+        """The last entry that was read, or what stands for it."""
+        return "" if self._position is None else self._position.cursor
 
     def fileno(self) -> int:
         """The descriptor that becomes readable when the journal changes, -1 while there is none to be had."""
@@ -288,7 +301,7 @@ class Follower:
                 break
             self._batches.read(reader, self._order, stretch, careful=careful)
             self.finished = stretch.finished
-            if not stretch.again:
+            if not stretch.again and not self._begins_with_step(position, stretch):
                 break
             self._distrust += not careful
             careful, limit = True, stretch.limit
@@ -300,6 +313,31 @@ class Follower:
         self._note_pace(stretch, careful=careful)
         self._batches.settle()
         return self._reading(stretch)
+
+    def _begins_with_step(self, position: Position, stretch: Stretch) -> bool:
+        """Whether the stretch has to be read again, so that a step of the clock lies right before its first entry.
+
+        What the scanner remembers is then by the new clock, before it sees that entry.
+        """
+        gap = step_between(position.cursor, stretch.cursor)
+        if gap is None or self._steps > MOST_STEPS or not self._keeps_our_time(stretch.cursor):
+            return False
+        if stretch.entries > 1:
+            stretch.refuse(keep=stretch.entries // 2)
+            return True
+        if self._stepped:
+            return False
+        self._forget_batch()
+        self._scanner.set_clock(gap.step)
+        self._steps, self._stepped = self._steps + 1, True
+        stretch.refuse(keep=1)
+        return True
+
+    def _keeps_our_time(self, cursor: str) -> bool:
+        """Whether a step of the clock that stamped the entry is one of the clock by which windows are opened."""
+        if self._source.host:
+            return False
+        return self._clock is None or self._source.is_machine or self._clock_steps.is_own(cursor)
 
     def _is_fast(self, reader: _Reader) -> bool:
         # the first entry of all has none before it, so that only a look at each tells what belongs together
@@ -342,7 +380,10 @@ class Follower:
         gaps, self._gaps = (*self._gaps, *stretch.gaps, *tally.gaps, *suspected), []
         moved = self._moved or self._position is None or stretch.cursor != self._position.cursor
         stepped = None if self._position is None else step_between(self._position.cursor, stretch.cursor)
-        gaps += () if stepped is None else (stepped,)
+        gaps += () if stepped is None else (stepped if self._stepped else replace(stepped, step=0),)
+        if stepped is not None:
+            self._stepped = False
+            self._read_until = Usec(0) if stepped.step < 0 else self._read_until
         self._position = Position(
             cursor=stretch.cursor,
             consumed=stretch.consumed,
@@ -388,4 +429,8 @@ class Follower:
         last = stretch.last_at or Usec(0)
         if not stretch.at_tail:
             return last if stretch.entries else self._read_until
-        return last if stretch.asked_at is None else Usec(max(stretch.asked_at - STAMP_SLACK, last))
+        if stretch.asked_at is None:
+            return last
+        # By the clock of the last entry, until an entry shows the new one.
+        self.step_since_entry = self._clock_steps.since(stretch.cursor)
+        return Usec(max(stretch.asked_at - self.step_since_entry - STAMP_SLACK, last))

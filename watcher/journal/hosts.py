@@ -18,6 +18,7 @@ from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import MILLISECOND, SECOND, Usec
 from watcher.core.rule import WatchedJob
 from watcher.journal.census import Census, hosts_in
+from watcher.journal.clocks import Now
 from watcher.journal.follow import LOOK_EVERY, Follower, Left, OutgrownError
 from watcher.journal.hostless import Hostless
 from watcher.journal.landing import MAX_AGE, last_consumed
@@ -47,12 +48,14 @@ class Hosts:
         *,
         position: str | None,
         clock: Callable[[], int],
+        now: Callable[[], Now] | None = None,
         make: MakeReader = _Reader,
         heartbeat: str | None = None,
     ) -> None:
         """Raises the scanner's error for a pattern that can't be used."""
         self._source = source
         self._clock = clock
+        self._now = now
         self._make = make
         self._follow = partial(Follower, jobs=jobs, clock=clock, heartbeat=heartbeat)
         self._census = Census(source)
@@ -83,7 +86,7 @@ class Hosts:
 
     def _follow_alone(self, position: str | None) -> None:
         self._alone = self._follow(
-            self._source, position=position, make=self._make, fits=_is_of_one_host, began=self._began
+            self._source, position=position, now=self._now, make=self._make, fits=_is_of_one_host, began=self._began
         )
 
     # ------------------------------------------------------------------------------------------------- outside
@@ -92,6 +95,16 @@ class Hosts:
     def breadth(self) -> int:
         """How many read side by side."""
         return max(len(self._ring), 1)
+
+    @property
+    def step_since_entry(self) -> int:
+        """As of a `Follower`; of several hosts nobody's clock is taken for ours."""
+        return 0 if self._alone is None else self._alone.step_since_entry
+
+    @property
+    def cursor(self) -> str:
+        """As of a `Follower`."""
+        return "" if self._alone is None else self._alone.cursor
 
     def descriptors(self) -> tuple[int, ...]:
         """What becomes readable when the journal changes."""

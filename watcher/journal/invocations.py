@@ -133,6 +133,12 @@ class Invocations:
             changes.append(BeginLost(before.at))
         return (*changes,) if ended is None else (*changes, ended)
 
+    def set_clock(self, step: int) -> None:
+        """The wall clock was set by so many microseconds: what is remembered is by the new one from now on."""
+        for unit, one in self._known.items():
+            began = None if one.began is None else Usec(one.began + step)
+            self._known[unit] = replace(one, at=Usec(one.at + step), began=began)
+
     def dump(self) -> list[list[Any]]:
         """As JSON-able data."""
         return [

@@ -20,6 +20,7 @@ from systemd._reader import _Reader
 
 from watcher.core.duration import MILLISECOND, SECOND, Usec
 from watcher.dispatch.failpoint import VARIABLE, reached
+from watcher.journal.clocks import Now
 from watcher.journal.follow import Follower
 from watcher.journal.hosts import Hosts
 from watcher.journal.opening import JournalError, MakeReader
@@ -50,6 +51,11 @@ OOM_SCORE = 500
 def clock() -> int:
     """Now, as journald stamps it."""
     return time.time_ns() // 1000  # noqa: TID251 - the top of this process asks the clock for all of it
+
+
+def uptime() -> int:
+    """The clock that only runs on, as journald stamps it."""
+    return time.monotonic_ns() // 1000
 
 
 class Inbox:
@@ -113,6 +119,9 @@ class Beat:
 
     def add(self, reading: Reading, now: int) -> None:
         """Takes a reading, and sends what has to go."""
+        if self._pending is not None and any(gap.step for gap in reading.gaps):
+            self._outbox.send(self._pending)  # a step of the clock stands at the beginning of what is sent
+            self._pending = None
         self._pending = reading if self._pending is None else joined(self._pending, reading)
         pending = self._pending
         matters = bool(pending.found or pending.gaps) and self.poll <= ATTENTIVE
@@ -139,10 +148,17 @@ class ReaderProcess:
         self._beat.at_once = plan.probe
         follow = Follower if plan.source.is_machine else Hosts
         self._follower: Follower | Hosts = follow(
-            plan.source, plan.jobs, position=plan.position, clock=clock, make=make, heartbeat=plan.heartbeat
+            plan.source,
+            plan.jobs,
+            position=plan.position,
+            clock=clock,
+            now=lambda: Now(clock(), uptime()),
+            make=make,
+            heartbeat=plan.heartbeat,
         )
         self._backoff = FIRST_BACKOFF
         self._woken_in_vain = False
+        self._told_after = ""
 
     def run(self) -> None:
         """Never returns; the end of the input or a signal ends the process."""
@@ -154,16 +170,25 @@ class ReaderProcess:
                 continue
             self._backoff = FIRST_BACKOFF
             self._beat.add(reading, clock())
+            self._tell_step()
             if self._probing:
                 self._probe_on(reading)
             self._listen(reading)
 
+    def _tell_step(self) -> None:
+        """Before any entry shows a step of the clock; this line is the next entry, so that the daemon knows at once."""
+        step = self._follower.step_since_entry
+        if step and self._told_after != self._follower.cursor:
+            self._told_after = self._follower.cursor
+            way = "forward, or the machine slept" if step > 0 else "back"
+            sys.stderr.write(f"journal reader: the wall clock was set {abs(step) / SECOND:.0f} s {way}\n")
+
     def _wait_out(self, trouble: JournalError) -> None:
         text = f"{trouble.message} ({trouble.hint})" if trouble.hint else trouble.message
         self._outbox.send(Trouble(text))
-        until = clock() + self._backoff
-        while (left := until - clock()) > 0:
-            self._take_control(min(left, self._backoff))
+        until = uptime() + self._backoff
+        while (left := until - uptime()) > 0:
+            self._take_control(left)
         self._backoff = Usec(min(self._backoff * 2, LONGEST_BACKOFF))
 
     def _probe_on(self, reading: Reading) -> None:

@@ -173,6 +173,10 @@ class Scanner:
             self._joins, self._runs, self._invocations = self._before
         self._begin()
 
+    def set_clock(self, step: int) -> None:
+        """The wall clock was set by so many microseconds before what comes next; the tally must be empty."""
+        self._invocations.set_clock(step)
+
     def _begin(self) -> None:
         for job in self._jobs:
             job.forget()

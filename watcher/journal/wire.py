@@ -160,7 +160,7 @@ def _reading_data(reading: Reading) -> dict[str, Any]:
         "last": reading.last_entry_at,
         "jobs": [[tally.job, tally.entries, tally.first_at, tally.last_at] for tally in reading.tallies],
         "found": [find_data(item) for item in reading.found],
-        "gaps": [[gap.reason, gap.since, gap.until, gap.entries, gap.job] for gap in reading.gaps],
+        "gaps": [[gap.reason, gap.since, gap.until, gap.entries, gap.job, gap.step] for gap in reading.gaps],
         "position": reading.position,
         "entries": reading.entries,
         "tail": reading.at_tail,
@@ -197,11 +197,12 @@ def _tally(job: object, entries: object, first: object, last: object) -> JobTall
     return JobTally(job=JobName(_text(job)), entries=_whole(entries), first_at=first_at, last_at=last_at)
 
 
-def _gap(reason: str, since: object, until: object, entries: object, job: object) -> Gap:
+def _gap(reason: str, since: object, until: object, entries: object, job: object, step: object) -> Gap:  # noqa: PLR0917 - as they lie in the line
     return Gap(
         reason=GapReason(reason),
         since=Usec(_whole(since)),
         until=Usec(_whole(until)),
         entries=None if entries is None else _whole(entries),
         job=None if job is None else JobName(_text(job)),
+        step=_whole(step),
     )
