@@ -14,9 +14,9 @@ from watcher.core.duration import SECOND, Usec
 from watcher.core.engine import decide
 from watcher.core.messages import Accepted, Answer, Command, Event, Transition
 from watcher.core.names import ReleaseId
+from watcher.core.reason_words import say
 from watcher.core.release import Phase, Release, RollbackState, Verdict
 from watcher.core.state import Decision, State
-from watcher.core.verdict import say
 
 
 @dataclass(frozen=True, slots=True)

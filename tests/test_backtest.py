@@ -18,8 +18,8 @@ from watcher.core.duration import HOUR, MINUTE, SECOND, Usec
 from watcher.core.found import Found
 from watcher.core.piece import Piece
 from watcher.core.policy import JobPolicy, NewErrors
+from watcher.core.reason_words import say
 from watcher.core.release import Verdict
-from watcher.core.verdict import say
 from watcher.journal.pieces import read_pieces
 from watcher.journal.source import Source
 

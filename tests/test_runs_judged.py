@@ -16,8 +16,8 @@ from watcher.config.load import load_settings
 from watcher.core.duration import MINUTE, SECOND, Usec, parse_duration
 from watcher.core.found import RunOutcome
 from watcher.core.messages import BatchRead
+from watcher.core.reason_words import say
 from watcher.core.release import Release
-from watcher.core.verdict import say
 from watcher.journal.extent import read_extent
 from watcher.journal.source import Source
 from watcher.replay import Replay, Replayed

@@ -15,8 +15,8 @@ from watcher.core.baseline import Past
 from watcher.core.duration import Usec, format_duration
 from watcher.core.found import Match
 from watcher.core.messages import BatchRead
+from watcher.core.reason_words import say
 from watcher.core.release import Release
-from watcher.core.verdict import say
 from watcher.journal.matcher import Matcher
 from watcher.journal.memory import MemoryReader, entry_of
 from watcher.journal.reading import Reading

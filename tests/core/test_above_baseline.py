@@ -28,11 +28,11 @@ from watcher.core.engine import decide
 from watcher.core.messages import Event, ReadBaseline
 from watcher.core.policy import AboveBaseline, Threshold
 from watcher.core.reason import ReasonCode
+from watcher.core.reason_words import say
 from watcher.core.release import Phase, Release, Verdict
 from watcher.core.severity import Severity
 from watcher.core.state import State
 from watcher.core.thresholds import standing
-from watcher.core.verdict import say
 
 THRICE = AboveBaseline(severity=Severity.ERROR, factor=3.0, confidence=0.999, lookback=span("14d"))
 

@@ -12,10 +12,10 @@ from watcher.core.messages import Event
 from watcher.core.new_errors import KINDS_KEPT, PENDING_KEPT, NewErrorCount
 from watcher.core.policy import NewErrors
 from watcher.core.reason import ReasonCode
+from watcher.core.reason_words import say
 from watcher.core.release import Phase, Release, Verdict
 from watcher.core.state import State
 from watcher.core.thresholds import standing
-from watcher.core.verdict import say
 
 THREE = NewErrors(count=3, lookback=span("14d"))
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.events import run
 from watcher.core.policy import FailedRuns
+from watcher.core.reason_words import say
 from watcher.core.run_count import RunCount, crossed, standing, with_run
-from watcher.core.verdict import say
 
 
 def counted(outcomes: str, *, count: int, consecutive: bool) -> RunCount:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from tests.events import run
 from watcher.core.policy import FailedRatio
+from watcher.core.reason_words import say
 from watcher.core.run_ratio import RatioCount, crossed, standing, with_run
-from watcher.core.verdict import say
 
 FIFTH = FailedRatio(ratio=0.2, min_runs=5)
 

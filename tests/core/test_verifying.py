@@ -36,10 +36,10 @@ from watcher.core.messages import Event, Judgement, QueueRollback, WriteNote
 from watcher.core.names import ReleaseId
 from watcher.core.policy import FailedRuns, Mode
 from watcher.core.reason import ReasonCode
+from watcher.core.reason_words import say
 from watcher.core.release import Phase, Release, RollbackState
 from watcher.core.shown import shown_release
 from watcher.core.state import State
-from watcher.core.verdict import say
 
 FAILING = play(watching(limit=2, verify="10m"), batch(errors=2, at="1m")).state
 UNDONE = play(FAILING, observed(RollbackState.SUCCEEDED, at="2m", started="1m1s", finished="1m59s"))

@@ -8,10 +8,10 @@ from typing import Any
 from tests.events import ERROR, JOB, OTHER_JOB, PANIC, batch, began, gap, instant, match, of_run, policy, run, span
 from watcher.core.found import Found, RunOutcome
 from watcher.core.policy import FailedRuns, Threshold
+from watcher.core.reason_words import say
 from watcher.core.severity import Severity
 from watcher.core.thresholds import standing
 from watcher.core.trial import Trial, new_trial
-from watcher.core.verdict import say
 from watcher.core.weighing import UNCLEAR_KEPT, Weighed, weigh
 
 

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 
 from watcher.adapters.message_ids import message_id
 from watcher.core.messages import Transition, TransitionKind
+from watcher.core.reason_words import say
 from watcher.core.release import Phase, RollbackState
 from watcher.core.text import shown
-from watcher.core.verdict import say
 from watcher.core.verifying import HELPED
 from watcher.dispatch.voice import Voice
 

@@ -17,8 +17,8 @@ from watcher.cli.progress import Progress
 from watcher.cli.reaching import client_of, query_of
 from watcher.core.duration import Usec, format_duration
 from watcher.core.errors import WatcherError
+from watcher.core.reason_words import say
 from watcher.core.shown import shown_coverage, shown_instant
-from watcher.core.verdict import say
 
 if TYPE_CHECKING:
     from watcher.backtest import Judged, PastRelease, Quiet, Swept

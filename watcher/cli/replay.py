@@ -134,8 +134,8 @@ def readable_until(until: Usec, now: Usec, *, directory: str | None) -> Usec:
 
 def _report(job: str, replayed: Replayed, seconds: float) -> dict[str, Any]:
     """The contract's object."""
+    from watcher.core.reason_words import say  # noqa: PLC0415 - the same
     from watcher.core.shown import shown_coverage, shown_instant  # noqa: PLC0415 - other verbs must not pay for it
-    from watcher.core.verdict import say  # noqa: PLC0415 - the same
 
     release = replayed.release
     verdict: str | None = None

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from watcher.core.policy import Mode
 from watcher.core.reason import ReasonCode
+from watcher.core.reason_words import say
 from watcher.core.release import Phase, Release, RollbackState
-from watcher.core.verdict import say
 
 _TITLES = {
     RollbackState.NONE: "",

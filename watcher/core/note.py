@@ -17,6 +17,7 @@ from watcher.core.excerpt import ReadAgain
 from watcher.core.explain import explanation, number
 from watcher.core.holes import coverage_lines
 from watcher.core.messages import Transition, TransitionKind
+from watcher.core.reason_words import say
 from watcher.core.release import CommandResult, Release
 from watcher.core.rollback_lines import rollback_lines
 from watcher.core.shell import command_line
@@ -24,7 +25,6 @@ from watcher.core.shown import shown_instant, shown_release
 from watcher.core.standing import Standing
 from watcher.core.text import block, code, last_lines, prose, table
 from watcher.core.thresholds import standing
-from watcher.core.verdict import say
 
 __all__ = ["ReadAgain", "note_record", "render_note"]
 

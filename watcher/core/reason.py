@@ -1,4 +1,4 @@
-"""Why a verdict was given or a rollback held: a code with its numbers; `verdict.say` puts it into words."""
+"""Why a verdict was given or a rollback held: a code with its numbers; `reason_words.say` puts it into words."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ReasonCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Why, with the number and its limit; `verdict.say` puts it into words.
+    """Why, with the number and its limit; `reason_words.say` puts it into words.
 
     `what` is what was counted ("error", a rule, a key of the configuration, a person's words); `span` is the time that
     the counted things took, `within` the limit of that. `seen` is of how many `count` is a part; `before` are the same

@@ -8,10 +8,10 @@ from watcher.core.aftermath import helped_in_words, rollback_in_words
 from watcher.core.duration import format_duration
 from watcher.core.evidence import OUTPUT_LINE, WORDS, instant, span
 from watcher.core.holes import gap_cells
+from watcher.core.reason_words import say
 from watcher.core.release import Release, RollbackState
 from watcher.core.shell import command_line
 from watcher.core.text import block, code, last_lines, prose, table
-from watcher.core.verdict import say
 
 _OUTPUT_LINES = 100
 

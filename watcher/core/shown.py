@@ -14,11 +14,11 @@ from watcher.core.baseline import Baseline, OldRuns
 from watcher.core.coverage import Gap
 from watcher.core.duration import SECOND, Usec, format_duration
 from watcher.core.found import Match
+from watcher.core.reason_words import say
 from watcher.core.release import CommandResult, Opinion, Phase, Proposal, Release, Verification
 from watcher.core.standing import Standing
 from watcher.core.thresholds import standing
 from watcher.core.trial import Trial
-from watcher.core.verdict import say
 
 SCHEMA = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
