@@ -47,9 +47,7 @@ def read(path: Path, text: str, config: Path) -> Scenario:
     return found.scenario
 
 
-def test_every_mistake_at_once(config: Path) -> None:
-    """Keys, times, rules, packs and patterns, each with its place and its key as it stands in the scenario."""
-    text = """scenario: wrong
+WRONG = """scenario: wrong
 packs: [pythn, ./none.yaml]
 rules:
   - {name: lost, match: 'a(?=b)', severity: error}
@@ -64,6 +62,11 @@ expect:
   matches: {lost: 1, lots: -1}
   verdict: broken
 """
+"""Every mistake that one can make."""
+
+
+def test_every_mistake_at_once(config: Path) -> None:
+    """Keys, times, rules, packs and patterns, each with its place and its key as it stands in the scenario."""
     expected = [
         's.yaml:2:9: packs[0]: there is no pack "pythn"',
         '  hint: did you mean "python"?',
@@ -86,7 +89,7 @@ expect:
         's.yaml:14:12: expect.verdict: "broken" is not one of: passed, failed, inconclusive',
         "none.yaml:1:1: can't be read: No such file or directory",
     ]
-    lines = told(config.parent / "s.yaml", text, config)
+    lines = told(config.parent / "s.yaml", WRONG, config)
     assert expected == [line for line in lines if "name another file" not in line and "keys here" not in line]
 
 

@@ -13,6 +13,7 @@ from watcher.core.errors import WatcherError
 from watcher.paths import Paths
 
 if TYPE_CHECKING:
+    from watcher.cli.backtest import Asked
     from watcher.core.duration import Usec
     from watcher.replay import Replayed
 
@@ -62,24 +63,35 @@ def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Replay, and print what came of it."""
-    from watcher.cli.instants import parse_instant  # noqa: PLC0415 - other verbs must not pay for this one
-    from watcher.cli.sight import warn_if_blind  # noqa: PLC0415 - the same
+    from watcher.cli import backtest  # noqa: PLC0415 - other verbs must not pay for this one
+    from watcher.cli.instants import parse_instant  # noqa: PLC0415 - the same
     from watcher.clock import wall_clock  # noqa: PLC0415 - the same
-    from watcher.config.load import load_settings  # noqa: PLC0415 - the same
-    from watcher.core.duration import Usec  # noqa: PLC0415 - the same
-    from watcher.core.messages import BatchRead  # noqa: PLC0415 - the same
-    from watcher.core.names import JobName  # noqa: PLC0415 - the same
-    from watcher.journal.extent import read_extent  # noqa: PLC0415 - the same
-    from watcher.journal.past import read_past  # noqa: PLC0415 - the same
-    from watcher.journal.source import Source  # noqa: PLC0415 - the same
-    from watcher.replay import Replay  # noqa: PLC0415 - the same
 
     now = wall_clock()
+    release_at = None if args.release_at is None else parse_instant(args.release_at, now)
+    is_backtest = args.sweep or args.releases is not None
+    if is_backtest and release_at is not None:
+        raise ReplayError("--release-at does not go with --releases and --sweep", hint="name it in the file")
+    asked = _asked(args, now, release_at)
+    if is_backtest:
+        return backtest.run(args, asked)
+    started = time.perf_counter()
+    replayed = _replayed(asked, release_at)
+    report = _report(args.job, replayed, time.perf_counter() - started)
+    print(json.dumps(report) if args.output == "json" else _in_words(report))  # noqa: T201 - data goes to stdout
+    return 0
+
+
+def _asked(args: argparse.Namespace, now: Usec, release_at: Usec | None) -> Asked:
+    """The job and the range that the command line names. Raises ReplayError, ConfigError, and those of instants."""
+    from watcher.cli.backtest import Asked  # noqa: PLC0415 - other verbs must not pay for this one
+    from watcher.cli.instants import parse_instant  # noqa: PLC0415 - the same
+    from watcher.cli.sight import warn_if_blind  # noqa: PLC0415 - the same
+    from watcher.config.load import load_settings  # noqa: PLC0415 - the same
+    from watcher.journal.source import Source  # noqa: PLC0415 - the same
+
     since = parse_instant(args.since, now)
     until = now if args.until is None else parse_instant(args.until, now)
-    release_at = None if args.release_at is None else parse_instant(args.release_at, now)
-    if (args.sweep or args.releases is not None) and release_at is not None:
-        raise ReplayError("--release-at does not go with --releases and --sweep", hint="name it in the file")
     settings = load_settings(Paths.choose(config=args.config, state=args.state_dir, socket=args.socket).config)
     job = next((one for one in settings.jobs if one.name == args.job), None)
     if job is None:
@@ -90,15 +102,19 @@ def run(args: argparse.Namespace) -> int:
     warn_if_blind(source, output_of(args))
     until = readable_until(until, now, directory=directory)
     _check_order(since, until, release_at)
+    return Asked(policy=settings.policies[job.name], job=job, source=source, since=since, until=until, now=now)
 
-    if args.sweep or args.releases is not None:
-        from watcher.cli import backtest  # noqa: PLC0415 - the same
 
-        policy = settings.policies[job.name]
-        asked = backtest.Asked(policy=policy, job=job, source=source, since=since, until=until, now=now)
-        return backtest.run(args, asked)
-    started = time.perf_counter()
-    replay = Replay(policy=settings.policies[JobName(args.job)], release_at=release_at)
+def _replayed(asked: Asked, release_at: Usec | None) -> Replayed:
+    """What the daemon would have made of the range. Raises JournalError."""
+    from watcher.core.duration import Usec  # noqa: PLC0415 - other verbs must not pay for this one
+    from watcher.core.messages import BatchRead  # noqa: PLC0415 - the same
+    from watcher.journal.extent import read_extent  # noqa: PLC0415 - the same
+    from watcher.journal.past import read_past  # noqa: PLC0415 - the same
+    from watcher.replay import Replay  # noqa: PLC0415 - the same
+
+    job, source, since, until = asked.job, asked.source, asked.since, asked.until
+    replay = Replay(policy=asked.policy, release_at=release_at)
     replay.begin(since)
     if replay.lookback is not None and release_at is not None:
         before = Usec(max(release_at - replay.lookback, 0))
@@ -109,9 +125,7 @@ def run(args: argparse.Namespace) -> int:
         progress.show(reading.entries, reading.read_until)
     replay.read(BatchRead(at=until, read_until=until))  # there is nothing more: as live, windows close by the clock
     progress.end()
-    report = _report(args.job, replay.result(), time.perf_counter() - started)
-    print(json.dumps(report) if args.output == "json" else _in_words(report))  # noqa: T201 - data goes to stdout
-    return 0
+    return replay.result()
 
 
 def _check_order(since: Usec, until: Usec, release_at: Usec | None) -> None:

@@ -40,31 +40,46 @@ def report(
         "unmatched": matching.unmatched,
         "coverage": shown_coverage(matching.gaps),
         "rules": [
-            {
-                "name": known[label].rule.name,
-                "pack": known[label].rule.pack or None,
-                "severity": known[label].rule.severity,
-                "count": hits.count,
-                "samples": [_sample_json(one, has_times=has_times) for one in hits.samples[: args.samples]],
-            }
+            _rule_json(known[label], hits.count, _samples_json(hits.samples, args, has_times=has_times))
             for label, hits in _by_count(matching)
         ],
     }
     if args.unmatched or args.as_pack is not None:
         report["kinds"] = [
-            {
-                "template": kind.template,
-                "level": None if kind.level is None else kind.level[1],
-                "count": kind.count,
-                "looks_like": severity,
-                "priority": kind.priority,
-                "samples": [_sample_json(one, has_times=has_times) for one in kind.samples[: args.samples]],
-                "rule": None if rule is None else {"name": rule.name, "match": rule.match, "yaml": rule.yaml},
-            }
+            _kind_json(kind, severity, rule, _samples_json(kind.samples, args, has_times=has_times))
             for (kind, severity), rule in kinds
         ]
         report["kinds_left_out"] = len(matching.kinds) - len(kinds) + bool(matching.other_kinds)
     return report
+
+
+def _rule_json(known: KnownRule, count: int, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    rule = known.rule
+    return {
+        "name": rule.name,
+        "pack": rule.pack or None,
+        "severity": rule.severity,
+        "count": count,
+        "samples": samples,
+    }
+
+
+def _kind_json(
+    kind: Kind, severity: Severity, rule: SuggestedRule | None, samples: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "template": kind.template,
+        "level": None if kind.level is None else kind.level[1],
+        "count": kind.count,
+        "looks_like": severity,
+        "priority": kind.priority,
+        "samples": samples,
+        "rule": None if rule is None else {"name": rule.name, "match": rule.match, "yaml": rule.yaml},
+    }
+
+
+def _samples_json(samples: list[Sample], args: argparse.Namespace, *, has_times: bool) -> list[dict[str, Any]]:
+    return [_sample_json(one, has_times=has_times) for one in samples[: args.samples]]
 
 
 def _sample_json(sample: Sample, *, has_times: bool) -> dict[str, Any]:

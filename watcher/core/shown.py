@@ -30,9 +30,13 @@ def shown_release(release: Release) -> dict[str, Any]:
     `baseline` is null while it is being read, and where no condition asks for it.
     A threshold's `count` is the most that ever stood against its `limit`; from a `ratio` of 1 on it is crossed.
     """
+    return {"schema": SCHEMA, **_shown_request(release), **_shown_course(release), **_shown_evidence(release)}
+
+
+def _shown_request(release: Release) -> dict[str, Any]:
+    """What was asked for, by whom."""
     request, policy = release.request, release.policy.release
     return {
-        "schema": SCHEMA,
         "id": release.id,
         "job": release.job,
         "version": request.version,
@@ -47,6 +51,12 @@ def shown_release(release: Release) -> dict[str, Any]:
         "check": None if request.check is None else _shown_result(request.check),
         "mode": release.mode,
         "mode_reason": None if release.demoted is None else say(release.demoted),
+    }
+
+
+def _shown_course(release: Release) -> dict[str, Any]:
+    """How it stands and why, and when it came to that."""
+    return {
         "phase": release.phase,
         "verdict": release.verdict,
         "reasons": [say(reason) for reason in release.reasons],
@@ -57,8 +67,14 @@ def shown_release(release: Release) -> dict[str, Any]:
         "ends_at": shown_instant(release.ends_at),
         "ended_at": shown_instant(release.ended_at),
         "window": format_duration(release.window),
+    }
+
+
+def _shown_evidence(release: Release) -> dict[str, Any]:
+    """What was counted, what is known of it, and what came of the rollback."""
+    return {
         "thresholds": shown_thresholds(release),
-        "unjudged": list(policy.unjudged),
+        "unjudged": list(release.policy.release.unjudged),
         "matches": dict(release.trial.matches),
         "settling": release.trial.settling,
         "runs": _shown_runs(release.trial),
