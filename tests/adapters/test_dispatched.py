@@ -56,6 +56,22 @@ def test_from_the_order_to_the_result(site: Site, rollback: DispatchedRollback) 
     assert (1, frozenset({ID})) == (lines(site.ran), rollback.claimed([ID]))
 
 
+def test_a_claim_that_outlived_a_lost_state(site: Site, rollback: DispatchedRollback) -> None:
+    """What was rolled back under the same id then is not what is to be rolled back now: it is said that nothing ran."""
+    first = decided()
+    rollback.queue(first)
+    site.dispatch()
+    until(lambda: (found := seen(rollback, first)) is not None and found.state is RollbackState.SUCCEEDED)
+    second = replace(decided(), request=replace(first.request, version="3.0"))
+    rollback.queue(second)
+    site.dispatch()
+    found = seen(rollback, second)
+    assert found is not None
+    told = "the rollback command was not run: import-1.claim: was made for import 2.0"
+    assert (RollbackState.FAILED, told) == (found.state, found.detail)
+    assert 1 == lines(site.ran)
+
+
 def test_taken_back_before_anybody_read_it(site: Site, rollback: DispatchedRollback) -> None:
     """The queue is empty again; taking back twice is no error."""
     rollback.queue(decided())

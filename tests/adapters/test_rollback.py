@@ -252,6 +252,8 @@ def test_claim_of_another_release(rollback: EmbeddedRollback, tmp_path: Path, *,
     expected = f"the rollback command was not run: {ID}.claim: was made for import 1.0"
     assert (RollbackState.FAILED, expected) == (seen.state, seen.detail)
     assert int(started) == lines(tmp_path / "ran")
+    if started:  # also a daemon that has just begun knows
+        assert [expected] == [one.detail for one in EmbeddedRollback(tmp_path, now).observe(named(ID))]
 
 
 @pytest.mark.parametrize(

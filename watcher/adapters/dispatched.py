@@ -10,7 +10,18 @@ import logging
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from watcher.adapters.handover import QUEUE, ended, facts_of, never_run, opened, orders_in, running, trouble, unknown
+from watcher.adapters.handover import (
+    QUEUE,
+    ended,
+    facts_of,
+    never_run,
+    of_another,
+    opened,
+    orders_in,
+    running,
+    trouble,
+    unknown,
+)
 from watcher.core.duration import HOUR, SECOND, Usec
 from watcher.core.messages import RollbackObserved
 from watcher.core.names import ReleaseId
@@ -27,6 +38,7 @@ _LEFTOVER_AGE = HOUR
 _AGAIN = 30 * SECOND
 """So long after it was ordered a repetition that was not begun is ordered again: what is running nobody reviews."""
 _UNSTARTED = (Standing.UNCLAIMED, Standing.CLAIMED)
+_BEGUN = (Standing.RUNNING, Standing.INTERRUPTED, Standing.ENDED)
 _CODES = {DISARMED: ReasonCode.DISARMED, PAUSED: ReasonCode.PAUSED, REFUSED: ReasonCode.REFUSED}
 
 _log = logging.getLogger(__name__)
@@ -109,6 +121,8 @@ class DispatchedRollback:
 
     def _observe(self, claims: int, release: Release, evidence: Evidence) -> RollbackObserved | None:
         impossible = self._impossible.get(release.id)
+        if impossible is None and evidence.standing in _BEGUN:
+            impossible = of_another(claims, release) or None
         if impossible is not None:
             return never_run(release.id, impossible, self._clock())
         match evidence.standing:

@@ -18,7 +18,7 @@ from watcher.core.names import ReleaseId
 from watcher.core.release import Release, RollbackState
 from watcher.core.state import Pause
 from watcher.dispatch import files
-from watcher.dispatch.claim import Facts
+from watcher.dispatch.claim import ClaimError, Facts, read_claim
 from watcher.dispatch.evidence import Evidence
 from watcher.dispatch.order import id_in
 
@@ -72,6 +72,18 @@ def facts_of(release: Release) -> Facts:
         previous=release.previous,
         reason_code="" if reason is None else reason.code,
     )
+
+
+def of_another(claims: int, release: Release) -> str:
+    """For which other release of this id the claim was made, "" if it is this one's.
+
+    A claim outlives a lost state: what came of it then tells nothing about the release that has the id now.
+    """
+    try:
+        earlier, ours = read_claim(claims, release.id).facts, facts_of(release)
+    except (FileNotFoundError, ClaimError):
+        return ""  # what was begun counts, also where its claim can't be read any more
+    return "" if earlier.same_release(ours) else f"{release.id}.claim: was made for {earlier.job} {earlier.version}"
 
 
 def ended(release_id: ReleaseId, evidence: Evidence, at: Usec) -> RollbackObserved | None:

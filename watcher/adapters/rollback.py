@@ -19,6 +19,7 @@ from watcher.adapters.handover import (
     ended,
     facts_of,
     never_run,
+    of_another,
     opened,
     orders_in,
     running,
@@ -41,6 +42,7 @@ from watcher.dispatch.result import COMMAND_FAILED
 
 CLAIMS = "rollback"
 _LEFTOVER_AGE = HOUR
+_BEGUN = (Standing.RUNNING, Standing.INTERRUPTED, Standing.ENDED)
 _DUE = (Standing.UNCLAIMED, Standing.CLAIMED)
 
 _log = logging.getLogger(__name__)
@@ -135,7 +137,7 @@ class EmbeddedRollback:
         Raises RollbackError.
         """
         with opened(self._claims) as directory, trouble(self._claims):
-            found = [self._observe(release.id, look(directory, release.id)) for release in releases]
+            found = [self._observe(directory, release, look(directory, release.id)) for release in releases]
         return [observed for observed in found if observed is not None]
 
     def _plan(self, release: Release) -> Claim:
@@ -167,8 +169,11 @@ class EmbeddedRollback:
             return False
         return evidence.standing is Standing.CLAIMED
 
-    def _observe(self, release_id: ReleaseId, evidence: Evidence) -> RollbackObserved | None:
+    def _observe(self, directory: int, release: Release, evidence: Evidence) -> RollbackObserved | None:
+        release_id = release.id
         refused = self._refused.get(release_id)
+        if refused is None and evidence.standing in _BEGUN:
+            refused = of_another(directory, release) or None
         if refused is not None:
             return never_run(release_id, refused, self._clock())
         match evidence.standing:
