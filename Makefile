@@ -4,7 +4,7 @@ PY := .venv/bin/python
 SCRIPTS := deploy/examples/release.sh tools/setup tools/root .ci/run deploy/debian/build deploy/debian/inside deploy/debian/config deploy/debian/postinst \
 	deploy/debian/prerm deploy/debian/postrm
 
-.PHONY: help setup fmt lint types unit rules check test system system-trixie demo bench soak faults fuzz docs deb deb-trixie clean
+.PHONY: help setup fmt lint types unit rules check test system system-trixie demo bench soak faults fuzz simulation docs deb deb-trixie clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -58,6 +58,9 @@ faults: setup  ## the long form of the fault tests: 1,000 kills, 500 damaged jou
 fuzz: setup  ## coverage-guided fuzzing, FUZZ_SECONDS (60) for each target; fetches atheris
 	@test -d .cache/atheris/atheris || $(PY) -m pip install --quiet --disable-pip-version-check --target .cache/atheris 'atheris==3.0.0'
 	@PYTHONPATH=.cache/atheris $(PY) -m tests.fuzz
+
+simulation: setup  ## the core in worlds made from seeds: SIMULATION_RUNS (100000) of them from SIMULATION_SEED (1) on
+	@$(PY) -m tests.simulation --runs $${SIMULATION_RUNS:-100000} --seed $${SIMULATION_SEED:-1}
 
 docs: setup  ## regenerates the diagram, the schema and the help in the docs
 	@$(PY) -m tools.docs
