@@ -128,6 +128,7 @@ ADAPTERS = (
     {
         "front",
         "gate",
+        "listener",
         "problem",
         "bodies",
         "reads",

@@ -19,7 +19,8 @@ import pytest
 from tests.events import JOB, RELEASE, batch, policy, request
 from tests.parts.front import MemoryFront
 from watcher.adapters.control import LIMITS, ControlServer
-from watcher.adapters.gate import Limits, SocketError
+from watcher.adapters.gate import Limits
+from watcher.adapters.listener import SocketError
 from watcher.adapters.reads import PIECE
 from watcher.core.messages import PauseRequested, ReleaseRequested
 from watcher.core.names import ReleaseId

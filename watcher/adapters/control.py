@@ -18,7 +18,7 @@ from aiohttp import web
 from watcher.adapters.bodies import BODY_LIMIT, Decided, Held, Nothing, Registration, Resumed, duration, read_body
 from watcher.adapters.front import Front, FrontError, StoppingError
 from watcher.adapters.gate import Limits, gate_of
-from watcher.adapters.gate import listening as open_listener
+from watcher.adapters.listener import listening as open_listener
 from watcher.adapters.overview import shown_pause
 from watcher.adapters.pages import add_pages
 from watcher.adapters.problem import RequestError, problems, refused
