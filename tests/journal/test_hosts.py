@@ -426,6 +426,19 @@ def test_files_of_a_host_go_away_and_come_back(directory: Path) -> None:
         assert (2, ()) == (reader.look().entries, reader.to_tail().gaps)
 
 
+def test_files_of_a_host_are_missed_by_its_own_reader_first(directory: Path) -> None:
+    """Whoever notices it first, a place is not given up because nothing is there to look for it in."""
+    two(directory, now() - HOUR)
+    with Reader(directory) as reader:
+        reader.to_tail()
+        shutil.move(directory / "b.journal", directory.parent / "b.journal")
+        reader.hosts.reopen(_Reader)
+        assert (0, ()) == (reader.to_tail().entries, reader.to_tail().gaps)
+        shutil.move(directory.parent / "b.journal", directory / "b.journal")
+        write(directory, "b", errors(B, now() - MINUTE, 2))
+        assert (2, ()) == (reader.look().entries, reader.to_tail().gaps)
+
+
 def test_files_of_a_host_are_gone_at_the_start(directory: Path) -> None:
     """Nobody knows what else was lost with them: that is a gap, told once."""
     at = now() - HOUR

@@ -14,6 +14,8 @@ from watcher.journal.source import Source
 
 MOST_LOOKED = 50_000
 """So many numbers are looked at in one go, which takes less than half a second; the others the next time."""
+MOST_MAPPED = 50_000
+"""As in `follow`: only closing gives back what the library has mapped."""
 _DIGITS = frozenset(b"0123456789abcdef")
 _NEVER = "7fffffffffffffff"
 """No entry is as late: by such an instant all files are left out but those of the sequence id that is asked for."""
@@ -46,16 +48,17 @@ class Census:
         self._reader: _Reader | None = None
         self._folders: Folders = frozenset()
         self._looks: dict[str, _Look] = {}
+        self._looked = 0
 
     def close(self) -> None:
         """Lets the files go; the next question opens them again."""
-        reader, self._reader = self._reader, None
+        reader, self._reader, self._looked = self._reader, None, 0
         if reader is not None:
             reader.close()
 
     def hosts(self) -> frozenset[str]:
         """The hosts that there are entries of. Raises JournalError."""
-        if folders_of(self._source) != self._folders:
+        if self._looked > MOST_MAPPED or folders_of(self._source) != self._folders:
             self.close()
         try:
             return hosts_in(self._opened())
@@ -72,11 +75,13 @@ class Census:
         look = self._looks.get(host)
         if look is None or not look.is_about(sequence, first, end):
             look = self._looks[host] = _Look(host, sequence, first, end)
+        before = look.at
         try:
             look.go_on(self._opened(), most=MOST_LOOKED)
         except OSError as error:
             self.close()
             raise trouble_with(self._source, error) from error
+        self._looked += look.at - before
         if look.at < end:
             return None
         del self._looks[host]

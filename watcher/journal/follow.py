@@ -44,7 +44,7 @@ PROBED_ENTRIES = 50
 
 
 class OutgrownError(WatcherError):
-    """What is there is no longer for one follower to read: it takes several, from where this one `left` off."""
+    """What is there is not for this follower to read: others have to go on where it `left` off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +63,8 @@ class Follower:
     `until` ends it (`finished`) before the first entry at or past that instant. Without a `clock` nothing is thought
     to be still growing: for recorded journals; with `now` a step of the wall clock is known before an entry shows it.
     `heartbeat` and `elsewhere` as in `Scanner`.
-    `fits` is asked before anything is taken from files that were not there before, whether it is still one follower's
-    to read. `absent` as in `BatchReader`; `began` as in `Position`.
+    `fits` is asked before anything is taken from files that were not there before, and before a place is looked for in
+    what is left, whether that is still for this follower to read. `absent` as in `BatchReader`, `began` in `Position`.
     One thread creates, uses and closes it.
     """
 
@@ -249,7 +249,7 @@ class Follower:
 
     def _check_fit(self, reader: _Reader) -> None:
         if self._fits is not None and not self._fits(reader):
-            raise OutgrownError(f"{self._source}: is no longer for one to read")
+            raise OutgrownError(f"{self._source}: the hosts in it are others")
 
     def _place(self, reader: _Reader) -> Position:
         landing = self._land(reader)

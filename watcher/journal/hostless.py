@@ -6,8 +6,8 @@ journald writes no such entry; programs that make up journals may. Knows a raw r
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from systemd._reader import _Reader
 
@@ -55,11 +55,13 @@ class Hostless:
 
     def _files(self) -> Iterator[tuple[str, tuple[int, int]]]:
         for folder, *_ in folders_of(self._source):
-            with os.scandir(folder) as entries:
-                for entry in entries:
-                    if entry.name.endswith((".journal", ".journal~")):
-                        status = entry.stat()
-                        yield entry.path, (status.st_dev, status.st_ino)
+            for path in sorted(Path(folder).glob("*.journal*")):
+                try:
+                    status = path.stat()
+                except OSError as error:
+                    _log.debug("%s: is gone again: %s", path, error)
+                    continue
+                yield str(path), (status.st_dev, status.st_ino)
 
     def _last_of_nobody(self, path: str, key: tuple[int, int]) -> Usec | None:
         """The instant of the file's last entry if that is nobody's; None also where it can't be read."""

@@ -182,6 +182,7 @@ class Hosts:
             replace(self._source, host=host),
             position=position,
             make=self._make,
+            fits=lambda reader: host in hosts_in(reader),
             absent=partial(self._census.absent, host),
         )
         self._ring.append(_Host(host, follower, position))
@@ -191,10 +192,10 @@ class Hosts:
         if self._looked_at is not None and 0 <= now - self._looked_at < LOOK_EVERY:
             return
         hosts = self._census.hosts()
-        is_first, before = self._looked_at is None, Usec(now if self._looked_at is None else self._looked_at)
+        before = Usec(now if self._looked_at is None else self._looked_at)
         self._looked_at = now
         for host in [one for one in self._ring if one.host not in hosts]:
-            self._lose(host, Usec(now), told=host.at_tail and not is_first)
+            self._lose(host, Usec(now))
         self._forget(Usec(now))
         followed = {host.host for host in self._ring}
         more = sorted(hosts - followed, key=lambda host: (host not in self._gone, host))
@@ -204,8 +205,8 @@ class Hosts:
             self._has_moved = True
         self._tell_unread(more[room:], before, Usec(now))
 
-    def _lose(self, host: _Host, now: Usec, *, told: bool) -> None:
-        """Nothing is left of it; its place is kept, for the files may come back."""
+    def _lose(self, host: _Host, now: Usec) -> None:
+        """Nothing is left of it. Its place is kept, for the files may come back; entries may be lost with them."""
         self._ring.remove(host)
         text, gaps = host.leave()
         self._gaps += gaps
@@ -213,7 +214,7 @@ class Hosts:
         if text is None:
             return
         self._gone[host.host] = text
-        if not told:
+        if not host.at_tail:
             since = Position.from_text(text).at
             self._gaps.append(Gap(reason=GapReason.CURSOR, since=min(since, now), until=max(since, now)))
 
@@ -247,17 +248,21 @@ class Hosts:
 
     def _turn(self) -> Reading:
         """One batch of a host that is behind; those that are not only have their few new entries, so all of theirs."""
-        now, reading, trouble = Usec(self._clock()), None, None
-        if not self._ring:
-            raise JournalError(f"{self._source}: nothing of a known host is left in it")
+        now, reading = Usec(self._clock()), None
+        trouble = JournalError(f"{self._source}: nothing of a known host is left in it")
         all_rest = all(host.rests_until > now for host in self._ring)
         for _ in range(len(self._ring)):
+            if not self._ring:
+                break
             host = self._ring[0]
             self._ring.rotate(-1)
             if host.rests_until > now and not all_rest:
                 continue
             try:
                 part = host.step()
+            except OutgrownError:
+                self._lose(host, now)
+                continue
             except JournalError as error:
                 host.rest(now, error)
                 trouble = error
@@ -266,7 +271,6 @@ class Hosts:
             if not part.at_tail:
                 break
         if reading is None:
-            assert trouble is not None  # noqa: S101 - no host was read, and each of those that were tried raised
             raise trouble
         return self._told(reading)
 
@@ -276,7 +280,7 @@ class Hosts:
         troubles = [host.trouble for host in self._ring if host.trouble]
         return replace(
             reading,
-            read_until=min(host.read_until for host in self._ring),
+            read_until=min((host.read_until for host in self._ring), default=reading.read_until),
             gaps=gaps,
             position=self._text() if has_moved else None,
             at_tail=all(host.at_tail or host.trouble for host in self._ring),
