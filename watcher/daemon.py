@@ -10,8 +10,8 @@ import asyncio
 import secrets
 import signal
 import socket
-from collections.abc import Mapping
-from contextlib import AsyncExitStack, closing
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from watcher.adapters.mark import this_machine
 from watcher.adapters.notes import Notes
 from watcher.adapters.rollback import EmbeddedRollback
 from watcher.adapters.server import AddressError
-from watcher.adapters.store import Store
+from watcher.adapters.store import Store, StoreLostError
 from watcher.clock import wall_clock
 from watcher.config.load import load_settings
 from watcher.config.settings import Settings
@@ -77,6 +77,8 @@ class Daemon:
         self._reload_lock = asyncio.Lock()
         self._reloading: asyncio.Future[None] | None = None
         self._stop = asyncio.Event()
+        self._is_lost = asyncio.Event()
+        self._lost: StoreLostError | None = None
         self._waiting = Waiting()
         self._rollbacks = Rollbacks(
             _handover(paths),
@@ -123,6 +125,7 @@ class Daemon:
                 group.create_task(self._rollbacks.watch(), name="rollbacks"),
                 group.create_task(self._rollbacks.review(), name="queue review"),
                 group.create_task(self._tell_manager(), name="service manager"),
+                group.create_task(self._end_if_lost(), name="lost store"),
             ]
             await stack.enter_async_context(self._listeners)
             await self._stop.wait()
@@ -259,11 +262,28 @@ class Daemon:
 
     def find(self, id: ReleaseId) -> Release | None:  # noqa: A002 - the contract's word
         """The release as it is now, however old."""
-        return self.state.releases.get(id) or self._store.release(id)
+        with self._reading():
+            return self.state.releases.get(id) or self._store.release(id)
 
     def list(self, job: JobName | None, limit: int, before: ReleaseId | None = None) -> list[Release]:
         """The newest releases first."""
-        return self._store.releases(job, limit, before=before)
+        with self._reading():
+            return self._store.releases(job, limit, before=before)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Whoever only looks may be the first to find that the store can't be trusted: that ends the daemon as well."""
+        try:
+            yield
+        except StoreLostError as error:
+            self._lost = error
+            self._is_lost.set()
+            raise FrontError(error.message, hint=error.hint) from error
+
+    async def _end_if_lost(self) -> None:
+        await self._is_lost.wait()
+        if self._lost is not None:
+            raise self._lost
 
     async def note(self, id: ReleaseId) -> str | None:  # noqa: A002 - the contract's word
         """The final note; one that is being written is waited for."""

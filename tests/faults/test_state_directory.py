@@ -102,3 +102,25 @@ def test_loss_pauses_until_somebody_knows(daemon: DaemonProcess, loss: str) -> N
         assert 0 == daemon.metrics()["watcher_paused", "import"]
     with daemon:
         assert 0 == daemon.metrics()["watcher_paused", "import"]
+
+
+def test_database_that_is_damaged_under_the_daemon(daemon: DaemonProcess) -> None:
+    """Whoever finds it, if only by looking at old releases, ends the daemon; the next one sets the file aside."""
+    path = daemon.state / "state.db"
+    database = sqlite3.connect(path, isolation_level=None)
+    [(record,)] = database.execute("SELECT record FROM releases").fetchall()
+    for number in range(1, 300):
+        old = json.dumps(json.loads(record) | {"id": f"old-{number}"})
+        database.execute("INSERT INTO releases VALUES (?, ?, 'import', 0, ?)", (-number, f"old-{number}", old))
+    database.close()
+    daemon.start()
+    daemon.wait_ready()
+    with path.open("r+b") as file:
+        for page in range(40, path.stat().st_size // 4096):
+            file.seek(page * 4096)
+            file.write(b"\xff" * 4096)
+    assert 503 == daemon.get("/api/v1/releases?limit=1000")[0]
+    assert 75 == daemon.wait_exit()
+    with daemon:
+        assert 1 == daemon.metrics()["watcher_paused", "import"]
+        assert "set aside as state.db.corrupt-" in daemon.log

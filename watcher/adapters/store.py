@@ -40,6 +40,10 @@ from watcher.core.trouble import Trouble
 _MAKE_ROOM = "make room on the disk of the state directory, or raise its quota; nothing is lost meanwhile"
 
 
+_LONGEST_DAMAGE = 120
+"""Of what SQLite says of it, which can be a line for each page: where the file was set aside stands behind it."""
+
+
 class StoreError(WatcherError):
     """The decision was not stored, and the file is as it was: trying again later is right."""
 
@@ -104,14 +108,17 @@ class Store:
         self._db.close()
 
     def load(self) -> State:
-        """The state as the last commit left it, without policies: those come from the configuration."""
-        rows = self._db.execute(
+        """The state as the last commit left it, without policies: those come from the configuration.
+
+        Raises StoreLostError, as everything here that reads.
+        """
+        rows = self._rows(
             "SELECT record FROM releases WHERE busy OR seq IN (SELECT max(seq) FROM releases GROUP BY job)"
         )
         releases = {release.id: release for release in (_release(row[0]) for row in rows)}
-        last = self._db.execute("SELECT job, id, max(seq) FROM releases GROUP BY job").fetchall()
-        counters = self._db.execute("SELECT metric, labels, value FROM counters")
-        troubles = self._db.execute("SELECT job, record FROM troubles")
+        last = self._rows("SELECT job, id, max(seq) FROM releases GROUP BY job")
+        counters = self._rows("SELECT metric, labels, value FROM counters")
+        troubles = self._rows("SELECT job, record FROM troubles")
         return State(
             releases=releases,
             last={JobName(job): ReleaseId(release) for job, release, _ in last},
@@ -181,7 +188,7 @@ class Store:
         wanted = ["job = :job"] if job is not None else []
         wanted += ["seq < (SELECT seq FROM releases WHERE id = :before)"] if before is not None else []
         where = f"WHERE {' AND '.join(wanted)}" if wanted else ""
-        rows = self._db.execute(
+        rows = self._rows(
             f"SELECT record FROM releases {where} ORDER BY seq DESC LIMIT :limit",  # noqa: S608 - of the words above
             {"job": job, "before": before, "limit": limit},
         )
@@ -189,12 +196,12 @@ class Store:
 
     def transitions(self, release_id: ReleaseId) -> tuple[Transition, ...]:
         """The history of a release, oldest first."""
-        rows = self._db.execute("SELECT record FROM transitions WHERE release = ? ORDER BY seq", (release_id,))
+        rows = self._rows("SELECT record FROM transitions WHERE release = ? ORDER BY seq", (release_id,))
         return tuple(transition_from_record(json.loads(row[0])) for row in rows)
 
     def notes_due(self) -> tuple[ReleaseId, ...]:
         """The releases whose note is older than their record."""
-        return tuple(ReleaseId(row[0]) for row in self._db.execute("SELECT release FROM notes_due"))
+        return tuple(ReleaseId(row[0]) for row in self._rows("SELECT release FROM notes_due"))
 
     def note_written(self, release_id: ReleaseId) -> None:
         """The note of the release is as new as its record. Raises as `commit` does."""
@@ -221,8 +228,15 @@ class Store:
         return () if records is None else tuple(pause_from_record(record) for record in json.loads(records))
 
     def _one(self, query: str, *values: str) -> str | None:
-        row = self._db.execute(query, values).fetchone()
-        return None if row is None else str(row[0])
+        rows = self._rows(query, values)
+        return str(rows[0][0]) if rows else None
+
+    def _rows(self, query: str, values: tuple[str, ...] | Mapping[str, object] = ()) -> list[Any]:
+        """What the query gives. Raises as `commit` does: what can't be read any more must not be written on either."""
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -341,7 +355,7 @@ def _damage(path: Path, *, known: bool) -> str | None:
     finally:
         connection.close()
     if found[0] != "ok":
-        return str(found[0])
+        return " ".join(str(found[0]).split())[:_LONGEST_DAMAGE]
     if is_blank and owner == 0:
         return gone
     return None if owner == APPLICATION_ID else "this is the database of another program"
