@@ -44,6 +44,9 @@ def _clock(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> None:
     machine.path("/usr/local/lib/clock.so").write_bytes(library.read_bytes())
     machine.path(OFFSET).write_bytes(bytes(8))
     machine.write("/etc/ld.so.preload", "/usr/local/lib/clock.so\n")
+    # The dispatcher looks how old an order is, by the time of its file.
+    kernels = "[Service]\nEnvironment=KERNEL_CLOCK=yes\n"
+    machine.write("/etc/systemd/system/release-watcher-rollback.service.d/clock.conf", kernels)
     machine.run("systemctl", "daemon-reexec")
     machine.run("systemctl", "restart", "systemd-journald.service", "release-watcher.service")
     ready(machine)
