@@ -49,8 +49,8 @@ demo: setup  ## one release from end to end, in a temporary directory
 bench: setup  ## the figures of the README, as ratios
 	@$(PY) -m benchmarks
 
-soak: setup  ## an hour under load, with rotations, releases and kills; then everything must add up
-	@$(PY) -m tests.soak
+soak: setup  ## an hour (SOAK_SECONDS=3600) under load, with rotations, releases and kills; then everything must add up
+	@$(PY) -m tests.soak --seconds $(or $(SOAK_SECONDS),3600)
 
 faults: setup  ## the long form of the fault tests: 1,000 kills, 500 damaged journal files, 100,000 instances, every call of the disk
 	@WATCHER_TEST_KILLS=1000 WATCHER_TEST_DAMAGED=500 WATCHER_TEST_INSTANCES=100000 WATCHER_TEST_CUTS=all $(PY) -m pytest -q tests/faults

@@ -40,7 +40,9 @@ rollbacks_per_hour: 1000000
 """
 SCRIPT = '#!/bin/sh\necho "$WATCHER_VERSION" >> {directory}/rolled-back\n'
 EACH_BAD = 3
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 1.0
+MOST_LAG = 2.0
+"""Seconds that reading may be behind in all but one of a hundred looks."""
 GROWTH_MIB = 8.0
 """A leak of what one release or one rotation leaves would be more than this in an hour."""
 CATCH_UP = 60.0
@@ -149,6 +151,9 @@ class Soak:
             self._hold(f"verdict of {release}", "failed" if bad else "passed", self.daemon.show(release)["verdict"])
         with sqlite3.connect(f"file:{self.daemon.state}/state.db?mode=ro", uri=True) as database:
             self._hold("integrity", "ok", database.execute("PRAGMA integrity_check").fetchone()[0])
+        worst = percentile([sample.lag for sample in self.samples], 0.99)
+        if worst >= MOST_LAG:
+            self.broken.append(f"lag: the 99th percentile is {worst:.1f} s")
         early, late = drift(self.samples)
         if late - early > GROWTH_MIB:
             self.broken.append(f"memory grew from {early:.1f} to {late:.1f} MiB")
