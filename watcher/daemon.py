@@ -147,7 +147,8 @@ class Daemon:
         if self._store.lost:
             log.error("state was lost", extra={"facts": {"why": self._store.lost}})
             reason = f"the state was lost ({self._store.lost}); `watcher resume` says that you know"
-            self._desk.take(PauseRequested(at=wall_clock(), job=None, reason=reason, author="release-watcher"))
+            pause = PauseRequested(at=wall_clock(), job=None, reason=reason, author="release-watcher", stays=True)
+            self._desk.take(pause)
             self._store.loss_recorded()
         self._configured.warn()
         for release in self.state.releases.values():

@@ -293,6 +293,16 @@ def test_pauses_of_jobs_and_of_all(events: tuple[object, ...], held: list[str]) 
     assert held == _held(play(TWO_JOBS, *events))  # type: ignore[arg-type]  # pauses and resumes
 
 
+def test_a_lost_state_pauses_until_somebody_resumes() -> None:
+    """A pause that ends by itself, or has ended, is not the word that was asked for."""
+    lost = replace(pause(at="1s"), stays=True)
+    shorter = (lost, lost, pause(at="2s"), pause(at="3s", until="10m"))
+    story = play(TWO_JOBS, *shorter)
+    assert [JOB, OTHER_JOB] == _held(story)
+    assert [True, False] == [one.stays for one in story.state.pauses]
+    assert [] == _held(play(story.state, resume(at="4s")))
+
+
 def test_a_pause_is_stored_with_its_author_and_reason() -> None:
     """And told as a change; what was expired by then is not stored again."""
     story = play(TWO_JOBS, pause(JOB, at="1s", until="2s"), pause(at="1m"))

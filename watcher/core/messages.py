@@ -102,13 +102,17 @@ class PersonDecided:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PauseRequested:
-    """Hold every automatic rollback, of one job or (None) of all, until somebody resumes or until `until`."""
+    """Hold every automatic rollback, of one job or (None) of all, until somebody resumes or until `until`.
+
+    One that `stays` is replaced by no person's pause: somebody has to say `resume`.
+    """
 
     at: Usec
     job: JobName | None
     reason: str
     author: str
     until: Usec | None = None
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,11 +54,14 @@ def judge(draft: Draft, event: PersonDecided) -> Answer:
 
 
 def pause(draft: Draft, event: PauseRequested) -> Answer:
-    """Hold automatic rollbacks; a pause of the same job, or of all, is replaced."""
+    """Hold automatic rollbacks; a pause of the same job, or of all, is replaced, unless it stays."""
     if event.job is not None and event.job not in draft.before.policies:
         return _unknown_job(event.job)
-    new = Pause(job=event.job, reason=event.reason, author=event.author, since=event.at, until=event.until)
-    draft.pauses = (*_others(draft, event.job), new)
+    new = Pause(
+        job=event.job, reason=event.reason, author=event.author, since=event.at, until=event.until, stays=event.stays
+    )
+    staying = () if event.stays else (one for one in draft.before.pauses if one.job == event.job and one.stays)
+    draft.pauses = (*_others(draft, event.job), *staying, new)
     _tell(draft, event, "running", "paused", event.reason)
     return Accepted(None)
 

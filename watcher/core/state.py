@@ -21,13 +21,17 @@ BUSY_ROLLBACKS = frozenset({RollbackState.HELD, RollbackState.QUEUED, RollbackSt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """Automatic rollbacks of `job` (None: of every job) are held, until `until` if that is set."""
+    """Automatic rollbacks of `job` (None: of every job) are held, until `until` if that is set.
+
+    One that `stays` is lifted by `resume` alone.
+    """
 
     job: JobName | None
     reason: str
     author: str
     since: Usec
     until: Usec | None = None
+    stays: bool = False
 
     def is_on(self, at: Usec) -> bool:
         """Whether the pause has not run out at the instant `at`."""
