@@ -188,12 +188,7 @@ def _uncrossed(
     if verdict is Verdict.PASSED and against:
         _broken(f"{what} passed in spite of", against)
     unsaid = {ReasonCode.NOTHING_JUDGED, ReasonCode.JOB_REMOVED}
-    if (
-        verdict is Verdict.INCONCLUSIVE
-        and not against
-        and not seen.holes_behind
-        and not unsaid & {one.code for one in reasons}
-    ):
+    if verdict is Verdict.INCONCLUSIVE and not against and not unsaid & {one.code for one in reasons}:
         _broken(f"{what} is inconclusive without a doubt", reasons)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 from tests.events import ERROR, HELLO, ODD, PANIC, START, began, error, match, run
 from tests.simulation.chance import Chance, Fault
@@ -48,6 +49,11 @@ class Hole:
 Item = Entry | Hole
 
 
+def is_step(item: Item) -> TypeGuard[Hole]:
+    """Whether the wall clock was set here: what is in front of it is by the old one, what is behind it by the new."""
+    return isinstance(item, Hole) and item.gap.step != 0
+
+
 @dataclass(slots=True)
 class Clock:
     """The wall clock: where it stood at each true second."""
@@ -76,7 +82,10 @@ class Journal:
         """Of each place, the stamp of the oldest item behind it."""
         oldest = Usec(2**62)
         for one in reversed(items):
-            oldest = min(oldest, one.at if isinstance(one, Entry) else one.gap.since)
+            if is_step(one):  # what comes after it is by another clock
+                oldest = Usec(one.gap.since if one.gap.step > 0 else one.gap.until)
+            else:
+                oldest = min(oldest, one.at if isinstance(one, Entry) else one.gap.since)
             self._oldest.append(oldest)
         self._oldest.reverse()
         self._oldest.append(Usec(2**62))
@@ -85,14 +94,20 @@ class Journal:
         """The place behind everything that was there before that second: what is taken in is never from now."""
         return bisect_left(self._arrivals, true)
 
+    def cut(self, first: int, last: int) -> int:
+        """Where a batch from `first` on ends, at `last` at the latest: a step of the clock begins one."""
+        steps = (place for place in range(first + 1, last) if is_step(self.items[place]))
+        return next(steps, last)
+
+    def has_step(self, first: int, last: int) -> bool:
+        """Whether the clock was set between these two places."""
+        return any(is_step(self.items[place]) for place in range(first, last))
+
     def read_until(self, place: int, true: int) -> Usec:
         """Everything older than this has been read by whoever stands at `place`: what the reader promises."""
+        if self.has_step(place, self.arrived(true)):
+            return self._oldest[place]  # the clock by which it was read is not the one of now
         return min(self._oldest[place], self.clock.wall(true))
-
-    def said_until(self, place: int, true: int) -> Usec:
-        """What the real reader says instead, which can't know what is still to come with an older stamp."""
-        last = next((one.at for one in reversed(self.items[:place]) if isinstance(one, Entry)), Usec(0))
-        return max(last, Usec(self.clock.wall(true) - SECOND)) if place >= self.arrived(true) else last
 
     def batch(self, first: int, last: int, *, true: int, jobs: Collection[JobName], read_until: Usec) -> BatchRead:
         """The items of `[first, last)` as the reader sends them, of the configured jobs only."""
@@ -216,9 +231,20 @@ class Grower:
                 life.alive = False
 
     def _step(self, by: int) -> None:
-        before = self._now()
+        """The wall clock is set in the middle of a second; an entry stands right before that, and one shows it at once.
+
+        In the middle, as an instant that both clocks show would tell nobody by which of them it is.
+        """
+        job, before, arrives = JOBS[-1], Usec(self._now() + SECOND // 2), self._true
+        after = Usec(before + by * SECOND)
+        gap = Gap(reason=GapReason.CLOCK, since=min(before, after), until=max(before, after), step=by * SECOND)
+        self._items.append(Entry(arrives=arrives, at=before, jobs=(job,)))
+        self._items.append(Hole(arrives=arrives, gap=gap))
+        self._items.append(Entry(arrives=arrives, at=after, jobs=(job,)))
+        self._true += 1
         self._clock.step(self._true, by)
-        self._hole(GapReason.CLOCK, *sorted((before, self._now())))
+        for life in self._lives.values():
+            life.begun = None if life.begun is None else Usec(life.begun + by * SECOND)
 
     def _hole(self, reason: GapReason, since: Usec, until: Usec, *, job: JobName | None = None) -> None:
         entries = 3 if reason is GapReason.MISSING else None

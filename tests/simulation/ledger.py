@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from tests.simulation.journal import Hole, Item
+from tests.simulation.journal import Hole, Item, is_step
 from tests.simulation.oracle import Span
 from watcher.core.baseline import unread
 from watcher.core.duration import Usec
@@ -51,6 +51,7 @@ class Book:
     counters: Counter[Series] = field(default_factory=Counter)
     handed: list[Usec] = field(default_factory=list)
     budget: int = 3
+    true: int = 0
     time_runs_on: bool = True
     """Whether the clock is never set back."""
 
@@ -58,7 +59,17 @@ class Book:
         """The journal was read up to there, once and for ever."""
         for item in self.items[self.read : place]:
             self._account(item)
+            if is_step(item):
+                self._move(item)
         self.read = max(self.read, place)
+
+    def _move(self, hole: Hole) -> None:
+        """The wall clock was set: what began by the old one goes on by the new one, as long as before."""
+        for span in [*self.spans.values(), *self.afters.values()]:
+            if span.begun_true <= hole.arrives:
+                span.since = Usec(span.since + hole.gap.step)
+                span.start = None if span.start is None else Usec(span.start + hole.gap.step)
+                span.end = Usec(span.end + hole.gap.step)
 
     def is_paused(self, job: JobName, at: Usec) -> bool:
         """Whether a person holds the rollbacks of the job."""
@@ -104,6 +115,7 @@ class Book:
             policy=policy,
             since=event.at,
             since_place=self.read,
+            begun_true=self.true,
             runs_wanted=policy.release.window_runs,
         )
         if not asked.prepare:
@@ -118,7 +130,7 @@ class Book:
         policy = span.policy.release
         window = policy.window if asked.window is None else asked.window
         own = asked.window is not None and asked.window <= policy.settle
-        span.start, span.start_place = at, self.read
+        span.start, span.start_place, span.begun_true = at, self.read, self.true
         span.settle = Usec(window // 10) if own else policy.settle
         span.end = Usec(at + window)
         self._compare(span)
@@ -154,6 +166,7 @@ class Book:
                 span,
                 since=event.at,
                 since_place=self.read,
+                begun_true=self.true,
                 start=None,
                 runs_wanted=None,
                 rules_changed=False,
@@ -168,7 +181,7 @@ class Book:
         plan = span.policy.release.rollback
         verify = Usec(0) if plan is None or plan.verify is None else plan.verify
         settle = span.policy.release.settle
-        span.start, span.start_place = event.at, self.read
+        span.start, span.start_place, span.begun_true = event.at, self.read, self.true
         span.settle = settle if settle < verify else Usec(verify // 10)
         span.end = Usec(event.at + verify)
         span.baseline = self.spans[event.release].baseline or unread(

@@ -56,7 +56,6 @@ class Machine:
         self._unheard = False
         self._withdrawn: set[ReleaseId] = set()
         self._asked: dict[ReleaseId, int] = {}
-        self._read_until = Usec(0)
         self._number = 0
         self._reads_at = self.true = 0
         self.crashes = 0
@@ -102,9 +101,11 @@ class Machine:
             return
         if isinstance(step.act, Reload) or self.state.policies != self.policies:
             self._reload(step.act if isinstance(step.act, Reload) else None)
-        if step.place is not None:
+        arrived = self._script.journal.arrived(step.true)
+        lags = step.place is None and not self._script.journal.has_step(self.place, arrived)
+        if not lags:  # the reader logs a step as soon as it knows of it, so nothing is registered before it was read
             self._reads_at = step.true
-            self.read(step.place)
+            self.read(arrived if step.place is None else step.place)
         self._act(step)
         self.settle()
 
@@ -127,16 +128,14 @@ class Machine:
         while place <= self.place and not self._hand_in(self._batch(self.place)):
             pass
         while self.place < place:
-            last = place
+            last = self._script.journal.cut(self.place, place)
             if self._faulty and self._chance.strikes(Fault.CUT):
-                last = self._chance.among(Fault.CUT, self.place, place)  # none at all: an empty batch
+                last = self._chance.among(Fault.CUT, self.place, last)  # none at all: an empty batch
             self._hand_in(self._batch(last))
 
     def _batch(self, last: int) -> BatchRead:
         journal, first = self._script.journal, self.place
         promised = journal.read_until(last, self._reads_at)
-        if not self._script.keeps_promise:
-            self._read_until = promised = max(self._read_until, journal.said_until(last, self._reads_at))
         return journal.batch(first, last, true=self.true, jobs=self.policies, read_until=promised)
 
     def _hand_in(self, batch: BatchRead) -> bool:
@@ -144,7 +143,6 @@ class Machine:
         try:
             self._take(batch)
         except StoreError:
-            self._read_until = Usec(0)
             self._count_restart("store")
             return False
         except DiedError as died:
@@ -287,7 +285,7 @@ class Machine:
 
     def _start(self) -> None:
         """As `Daemon._begin` and `Rollbacks.begin` do it; and what the reader says first."""
-        self._safe, self._read_until = True, Usec(0)
+        self._safe = True
         self._take(self._settings())
         busy = {one.id for one in self.state.releases.values() if one.rollback.state in _UNDER_WAY}
         self._withdrawn = self._dispatcher.keep(busy, self.now)

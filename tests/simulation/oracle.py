@@ -7,9 +7,9 @@ batches, no order in time but that of the items, and no state.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from tests.simulation.journal import Hole, Item
+from tests.simulation.journal import Hole, Item, is_step
 from watcher.core.baseline import Baseline
 from watcher.core.duration import MINUTE, Usec
 from watcher.core.found import ErrorSeen, Found, Match, RunBegan, RunEnded, RunOutcome
@@ -37,14 +37,16 @@ class Span:
     """A window, or the time after a rollback, as the world knows it.
 
     `since`: what begins then or later is new. The places are those in the journal from where on entries are seen at
-    all: `since_place` for begins, `start_place` for everything else. `unread`: the job was out of the configuration for
-    a while, and its entries with it.
+    all: `since_place` for begins, `start_place` for everything else. `begun_true` is the true second of its begin; its
+    instants are by the clock of the place up to which the journal was read. `unread`: the job was out of the
+    configuration for a while, and its entries with it.
     """
 
     job: JobName
     policy: JobPolicy
     since: Usec
     since_place: int
+    begun_true: int
     start: Usec | None = None
     start_place: int = 0
     settle: Usec = _NONE
@@ -74,7 +76,6 @@ class Seen:
 
     counted: list[tuple[Found, Usec]] = field(default_factory=list)
     holes: int = 0
-    holes_behind: int = 0
     heard: bool = False
     expected: int = 0
     begun: int = 0
@@ -82,7 +83,6 @@ class Seen:
     outcomes: list[RunOutcome] = field(default_factory=list)
     finished: int = 0
     over_at: Usec | None = None
-    over_place: int = 0
 
     @property
     def runs(self) -> int:
@@ -94,6 +94,7 @@ def look(span: Span, items: Sequence[Item], upto: int) -> Seen:
     """Read the span's job from the beginning up to the place `upto`."""
     seen = Seen()
     unclear: list[Found] = []
+    items = by_last_clock(items, span.since_place, upto)
     for place in range(span.since_place, upto):
         item = items[place]
         if isinstance(item, Hole):
@@ -104,10 +105,38 @@ def look(span: Span, items: Sequence[Item], upto: int) -> Seen:
             elif one.job == span.job and isinstance(one, RunBegan):
                 _begin(span, seen, unclear, one, place)
         if span.runs_wanted is not None and seen.finished >= span.runs_wanted:
-            seen.over_at, seen.over_place = item.at, place
+            seen.over_at = item.at
             break
     _cover(span, seen, items, upto)
     return seen
+
+
+def by_last_clock(items: Sequence[Item], first: int, upto: int) -> Sequence[Item]:
+    """The items with all instants as the wall clock of the last of them would have shown them."""
+    steps = [place for place in range(first, upto) if is_step(items[place])]
+    if not steps:
+        return items
+    moved, by = list(items), 0
+    for place in range(upto - 1, first - 1, -1):
+        item = items[place]
+        moved[place] = _moved(item, by)
+        by += item.gap.step if is_step(item) else 0
+    return moved
+
+
+def _moved(item: Item, by: int) -> Item:
+    if not by:
+        return item
+    if isinstance(item, Hole):
+        gap = item.gap
+        return replace(item, gap=replace(gap, since=Usec(gap.since + by), until=Usec(gap.until + by)))
+    return replace(item, at=Usec(item.at + by), found=tuple(_moved_find(one, by) for one in item.found))
+
+
+def _moved_find(one: Found, by: int) -> Found:
+    if isinstance(one, RunBegan) or one.began is None:
+        return replace(one, at=Usec(one.at + by))
+    return replace(one, at=Usec(one.at + by), began=Usec(one.began + by))
 
 
 def crossings(span: Span, seen: Seen) -> list[Crossing]:
@@ -187,11 +216,7 @@ def _take(span: Span, seen: Seen, one: Found, known_at: Usec) -> None:
 
 
 def _cover(span: Span, seen: Seen, items: Sequence[Item], upto: int) -> None:
-    """Holes, and whether the job was heard at all.
-
-    Where the clock is set back, a hole may be told before the last run fills the window and lie behind that run:
-    whether it counts depends on whether both came in one batch.
-    """
+    """Holes, and whether the job was heard at all."""
     if span.start is None:
         return
     over_at = span.end if seen.over_at is None else seen.over_at
@@ -199,9 +224,7 @@ def _cover(span: Span, seen: Seen, items: Sequence[Item], upto: int) -> None:
         item = items[place]
         if isinstance(item, Hole):
             gap = item.gap
-            touches = gap.job in (None, span.job) and gap.since < span.end and gap.until >= span.start
-            seen.holes += touches and gap.since < over_at
-            seen.holes_behind += touches and gap.since >= over_at and place < seen.over_place
+            seen.holes += gap.job in (None, span.job) and gap.since < over_at and gap.until >= span.start
         elif span.job in item.jobs and span.start <= item.at < over_at:
             seen.heard = True
     seen.heard = seen.heard or seen.over_at is not None

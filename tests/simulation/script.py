@@ -120,8 +120,8 @@ class Script:
     steps: tuple[Step, ...]
     baselines: dict[ReleaseId, int | None]
     bad_pasts: frozenset[ReleaseId]
-    keeps_promise: bool
-    """Whether the reader never says that it has read what it has not; it can't where the clock is set back."""
+    time_runs_on: bool
+    """Whether the clock is never set back."""
     races: bool
     first_place: int
     """Where the daemon begins to read: at the head of the journal, or where it stands just before the first step."""
@@ -144,7 +144,7 @@ def write(chance: Chance) -> Script:
         steps=steps,
         baselines=author.baselines,
         bad_pasts=frozenset(author.bad_pasts),
-        keeps_promise=Fault.CLOCK_BACK not in chance.faults,
+        time_runs_on=Fault.CLOCK_BACK not in chance.faults,
         races=Fault.RACE in chance.faults,
         first_place=world.choice((0, journal.arrived(-1))),
     )
