@@ -28,6 +28,8 @@ from tests.events import (
 )
 from tests.events import settings as load
 from tests.playbook import Story, run, transcript
+from tests.simulation.disk import Disk as StoredState
+from tests.simulation.disk import Luck
 from tests.strategies import (
     LONGEST,
     Chapter,
@@ -41,7 +43,7 @@ from tests.strategies import (
     seconds,
     stories,
 )
-from watcher.core.coverage import Gap
+from watcher.core.coverage import Gap, GapReason
 from watcher.core.draft import is_busy
 from watcher.core.duration import SECOND, Usec
 from watcher.core.engine import decide
@@ -393,9 +395,9 @@ def _records(story: Story) -> list[Release]:
 
 
 class Windows(RuleBasedStateMachine):
-    """One job, a limit of two errors in the whole window, every way that a person or a runner may go.
+    """One job, a limit of two errors in the whole window, every way that a person, a runner or a restart may go.
 
-    The model on the left holds six plain values; the engine on the right has to agree after each step.
+    The model on the left holds a few plain values; the engine on the right has to agree after each step.
     """
 
     def __init__(self) -> None:
@@ -403,10 +405,19 @@ class Windows(RuleBasedStateMachine):
         self.phase, self.rollback, self.errors, self.paused = "none", "none", 0, False
         self.number, self.now, self.end = 0, 0, 0
         self.mode = Mode.ROLLBACK
-        self.state = configured(policy(limit=2, within=None, window="60s"), budget=1000)
+        self.ruleset, self.hole, self.other_rules = 1, False, False
+        self.disk = StoredState(lambda: Luck.WELL, lambda _: None)
+        self.state = State()
+        self._decide(self._settings())
 
     def _decide(self, event: Event) -> None:
-        self.state = decide(self.state, event).state
+        decision = decide(self.state, event)
+        self.disk.commit(decision)
+        self.state = decision.state
+
+    def _settings(self) -> SettingsLoaded:
+        terms = policy(limit=2, within=None, window="60s", rules_hash=f"rules-{self.ruleset}")
+        return load(terms, at=self._at(), budget=1000)
 
     def _id(self) -> ReleaseId:
         return ReleaseId(f"import-{self.number}")
@@ -414,9 +425,10 @@ class Windows(RuleBasedStateMachine):
     def _at(self) -> Usec:
         return Usec(START + self.now * SECOND)
 
-    def _fails(self, *, ordered: bool = False) -> None:
+    def _fails(self, *, ordered: bool = False, by_rules: bool = False) -> None:
         self.phase = "failed"
-        if ordered or (self.mode is Mode.ROLLBACK and not self.paused):
+        held = self.paused or (by_rules and self.other_rules)
+        if ordered or (self.mode is Mode.ROLLBACK and not held):
             self.rollback = "queued"
         elif self.mode is not Mode.OBSERVE:
             self.rollback = "held"
@@ -426,6 +438,7 @@ class Windows(RuleBasedStateMachine):
         """A new release: the model forgets the old one."""
         self.number += 1
         self.mode, self.phase, self.rollback, self.errors, self.end = mode, "watching", "none", 0, self.now + 60
+        self.hole = self.other_rules = False
         wanted = replace(request(version=f"2.{self.number}"), mode=mode, id=self._id())
         self._decide(release(wanted, at=self._at()))
 
@@ -436,11 +449,31 @@ class Windows(RuleBasedStateMachine):
         if self.phase == "watching" and errors:
             self.errors += errors
             if self.errors >= 2:
-                self._fails()
+                self._fails(by_rules=True)
         self.now += wait
         self._decide(batch(at=self._at()))
         if self.phase == "watching" and self.now >= self.end:
-            self.phase = "passed"
+            self.phase = "inconclusive" if self.hole or self.other_rules else "passed"
+
+    @rule()
+    def the_daemon_restarts(self) -> None:
+        """With what is on the disk and nothing else."""
+        self.state = self.disk.load()
+        self._decide(self._settings())
+
+    @precondition(lambda self: self.phase == "watching" and self.now < self.end)
+    @rule()
+    def something_is_missing(self) -> None:
+        """A hole never fails a release, and keeps it from passing."""
+        self._decide(batch(at=self._at(), gaps=(Gap(reason=GapReason.MISSING, since=self._at(), until=self._at()),)))
+        self.hole = True
+
+    @rule(changed=st.booleans())
+    def the_configuration_is_loaded_again(self, changed: bool) -> None:  # noqa: FBT001 - hypothesis names it
+        """With other rules, or with the same ones."""
+        self.ruleset += changed
+        self._decide(self._settings())
+        self.other_rules = self.other_rules or (changed and self.phase == "watching")
 
     @precondition(lambda self: self.phase == "watching" and self.now < self.end)
     @rule(judgement=st.sampled_from(Judgement))
@@ -459,7 +492,7 @@ class Windows(RuleBasedStateMachine):
             case Judgement.ROLLBACK:
                 self._fails(ordered=True)
 
-    @precondition(lambda self: self.phase in ("passed", "failed"))
+    @precondition(lambda self: self.phase in ("passed", "failed", "inconclusive"))
     @rule()
     def a_person_orders_a_rollback(self) -> None:
         """Also after the end; once it was handed over the order changes nothing."""
@@ -495,5 +528,5 @@ class Windows(RuleBasedStateMachine):
             assert (self.phase, self.rollback) == (str(real.phase), str(real.rollback.state))
 
 
-Windows.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
+Windows.TestCase.settings = settings(max_examples=200, stateful_step_count=30, deadline=None)
 test_the_engine_agrees_with_a_plain_model = Windows.TestCase

@@ -160,10 +160,13 @@ def _order_of(seen: Seen, at: int | None) -> int:
 def _on_baseline(
     span: Span, seen: Seen, found: list[Crossing], reasons: tuple[Reason, ...], *, at: int | None, what: str
 ) -> None:
-    """New errors are counted anew; of the arithmetic only that it counted what there was."""
+    """New errors are counted anew; of the arithmetic only that it counted what there was.
+
+    What waited for the past fails a release at its own instant, also where it was logged before its run had begun.
+    """
     for reason in reasons:
         if reason.code is ReasonCode.NEW_ERRORS and not any(
-            one.code is ReasonCode.NEW_ERRORS and one.at == at for one in found
+            one.code is ReasonCode.NEW_ERRORS and at in (one.at, one.logged_at) for one in found
         ):
             _broken(f"{what} failed by kinds that are not new", found, at)
         if reason.code is ReasonCode.ABOVE_BASELINE and span.baseline is not None:

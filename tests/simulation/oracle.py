@@ -59,10 +59,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
-    """A threshold was crossed by the find that counted as number `order`."""
+    """A threshold was crossed by the find that counted as number `order`, which was known at `at`."""
 
     order: int
     at: Usec
+    logged_at: Usec
     code: ReasonCode
     on_baseline: bool
 
@@ -233,7 +234,8 @@ def _cover(span: Span, seen: Seen, items: Sequence[Item], upto: int) -> None:
 def _crossing(span: Span, seen: Seen, threshold: Threshold) -> Crossing | None:
     on_baseline = isinstance(threshold, _ON_BASELINE)
     for order, code in _crossed(span, seen, threshold):
-        return Crossing(order=order, at=seen.counted[order][1], code=code, on_baseline=on_baseline)
+        one, known_at = seen.counted[order]
+        return Crossing(order=order, at=known_at, logged_at=one.at, code=code, on_baseline=on_baseline)
     return None
 
 
