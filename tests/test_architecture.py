@@ -115,6 +115,15 @@ BELOW = {
         "watcher.listeners",
         "watcher.service",
     ),
+    # How its process comes to be and ends.
+    "watcher.launch": (
+        "watcher.core",
+        "watcher.adapters",
+        "watcher.config",
+        "watcher.clock",
+        "watcher.paths",
+        "watcher.daemon",
+    ),
     "watcher.cli": ("watcher",),
     "watcher.__main__": ("watcher.cli",),
 }

@@ -11,25 +11,20 @@ import secrets
 import signal
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import AsyncExitStack, closing, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from watcher import __version__
 from watcher.adapters.dispatched import DispatchedRollback
 from watcher.adapters.front import Facts, FrontError
 from watcher.adapters.handover import Handover
-from watcher.adapters.inherited import take_inherited, turn_away
-from watcher.adapters.lock import StateLock
 from watcher.adapters.log import log, say_transition
-from watcher.adapters.mark import this_machine
 from watcher.adapters.notes import Notes
 from watcher.adapters.rollback import EmbeddedRollback
 from watcher.adapters.server import AddressError
 from watcher.adapters.store import Store, StoreLostError
 from watcher.clock import wall_clock
-from watcher.config.load import load_settings
 from watcher.config.settings import Settings
 from watcher.configured import Configured
 from watcher.core.duration import Usec
@@ -307,39 +302,3 @@ def _handover(paths: Paths) -> Handover:
 def _loaded(settings: Settings) -> SettingsLoaded:
     limit = settings.rollbacks_per_hour
     return SettingsLoaded(at=wall_clock(), policies=settings.policies, rollbacks_per_hour=limit)
-
-
-def serve(paths: Paths) -> None:
-    """Run a daemon until it is told to stop.
-
-    Raises WatcherError: the configuration, the state directory, a socket or the disk does not let it run.
-    """
-    inherited = take_inherited()
-    try:
-        settings = load_settings(paths.config)
-        with StateLock(paths.state), closing(_open(paths.state)) as store:
-            asyncio.run(_run(Daemon(paths=paths, settings=settings, store=store, inherited=inherited)))
-    except ExceptionGroup as group:
-        raise _cause(group) from group
-    except WatcherError as error:
-        turn_away(inherited, error)
-        raise
-
-
-def _open(state: Path) -> Store:
-    return Store.open(state, wall_clock(), machine=this_machine())
-
-
-async def _run(daemon: Daemon) -> None:
-    await daemon.run()
-
-
-def _cause(group: ExceptionGroup[Exception]) -> Exception:
-    """What a person can do something about, if that is all that happened; else the whole group, as a defect."""
-    told, rest = group.split(WatcherError)
-    while isinstance(told, ExceptionGroup) and rest is None:
-        first = told.exceptions[0]
-        if isinstance(first, WatcherError):
-            return first
-        told = first if isinstance(first, ExceptionGroup) else None
-    return group

@@ -37,7 +37,7 @@ def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT; errors that a person must mend come out as WatcherError."""
     from watcher.adapters.log import start_logging  # noqa: PLC0415 - a client verb must not pay for the daemon
-    from watcher.daemon import serve  # noqa: PLC0415 - the same
+    from watcher.launch import serve  # noqa: PLC0415 - the same
 
     start_logging(verbose=bool(args.verbose))
     serve(Paths.choose(config=args.config, state=args.state_dir, socket=args.socket, rollbacks=args.rollback_dir))
