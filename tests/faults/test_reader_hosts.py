@@ -46,6 +46,20 @@ async def test_reader_killed_while_a_host_is_late(tmp_path: Path) -> None:
         assert {"killed"} == set(story.restarts)
 
 
+async def test_directory_with_entries_of_nobody(tmp_path: Path) -> None:
+    """What is not read among several hosts keeps the daemon from being ready, with the file and the way out."""
+    write(tmp_path, "a", said(A, now()))
+    write(tmp_path, "b", said(B, now()))
+    async with daemon(tmp_path) as story:
+        await story.ready()
+        path = write(tmp_path, "nobody", [Line(at=now(), message="error", boot="0" * 32)])
+        await eventually(lambda: "nobody.journal: entries without _MACHINE_ID" in (story.supervisor.trouble or ""))
+        await eventually(lambda: [GapReason.MISSING] == [gap.reason for gap in story.gaps])
+        path.unlink()
+        await eventually(lambda: story.supervisor.trouble is None)
+        assert ([], 0) == (story.restarts, story.entries)
+
+
 async def test_entry_that_kills_in_one_of_two_hosts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is found and passed as a gap of one entry; its neighbours and the other host are counted once."""
     at = now() - MINUTE

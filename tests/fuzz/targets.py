@@ -47,6 +47,7 @@ from watcher.journal.memory import MemoryEntry, MemoryReader
 from watcher.journal.position import Position, PositionError
 from watcher.journal.said import said_in
 from watcher.journal.scan import Scanner
+from watcher.journal.spread import Spread
 from watcher.journal.structured import read_fields
 from watcher.journal.wire import WireError, decode_control, decode_message, decode_plan
 from watcher.scenario import play
@@ -289,10 +290,13 @@ def fuzz_wire(data: bytes) -> None:
             decode(data)
         except WireError:
             continue
-    try:
-        Position.from_text(data.decode("utf-8", "replace"))
-    except PositionError:
-        return
+    text = data.decode("utf-8", "replace")
+    for parse in (Position.from_text, Spread.from_text):
+        try:
+            known = parse(text)
+        except PositionError:
+            continue
+        parse(known.to_text())
 
 
 @cache
@@ -422,14 +426,15 @@ _WIRES = (
     b'{"trouble": "no"}',
     b'{"at": ["s=1;i=2", false]}',
     (
-        b'{"batch":{"until":5,"last":4,"jobs":[["import",1,2,3]],"found":[],"gaps":[["missing",1,2,3,null]],'
-        b'"position":null,"entries":1,"tail":true,"visible":true,"heard":false}}'
+        b'{"batch":{"until":5,"last":4,"jobs":[["import",1,2,3]],"found":[],"gaps":[["missing",1,2,3,null,0]],'
+        b'"position":null,"entries":1,"tail":true,"visible":true,"heard":false,"trouble":""}}'
     ),
     (
         b'{"plan":{"source":{"directory":"/x","namespace":null},"jobs":[],"position":null,"probe":false,"pinned":[],'
         b'"poll":1,"heartbeat":null}}'
     ),
     b'{"v":1,"cursor":"s=a;i=1;b=b;m=1;t=1;x=1","n":1,"last":1,"lasts":[["a",1]],"carry":{}}',
+    b'{"v":2,"began":1,"hosts":[{"host":"a","gone":true,"position":{"v":1,"cursor":"","n":0,"last":null,"lasts":[],"carry":{}}}]}',
     b'{"v":1,"cursor":"","n":Infinity,"last":1,"lasts":[],"carry":{}}',
 )
 _ORDERS = (
