@@ -65,13 +65,13 @@ class Dispatcher:
         return left
 
     def turn(self, fate: Fate, now: Usec, release: ReleaseId | None = None) -> None:
-        """What it does now, with the oldest order or with each command that runs."""
+        """What it does now, with the first order by name or with each command that runs."""
         if fate in _STATES:
             for command in self._commands.values():
                 if command.state is RollbackState.RUNNING:
                     command.state, command.finished_at = _STATES[fate], now
             return
-        first = next(iter(self._orders), None) if release is None else release
+        first = min(self._orders, default=None) if release is None else release
         if first is None or fate is Fate.IDLE:
             return
         del self._orders[first]

@@ -19,7 +19,7 @@ from tests.simulation.shrinking import shrink
 from watcher.adapters.store import Store
 from watcher.core.duration import Usec
 
-CHUNK = 2_000
+CHUNK = 1_500
 CHUNKS = 8
 
 
