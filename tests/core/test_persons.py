@@ -243,6 +243,14 @@ def test_a_window_behind_which_entries_were_read_is_not_extended() -> None:
     assert RefusalCode.WRONG_PHASE is _refused(beyond).code
 
 
+def test_a_window_behind_which_an_earlier_daemon_read_is_not_extended() -> None:
+    """The record of the release tells it; the new daemon itself has only heard that the reader is not there yet."""
+    beyond = play(WATCHING, batch(errors=4, at="16m", read_until="14m"))
+    started = replace(beyond.state, read_until=None, last_entry_at=None)
+    asked = play(started, batch(at="16m", read_until="14m"), person(Judgement.EXTEND, at="16m", by="5m"))
+    assert RefusalCode.WRONG_PHASE is _refused(asked).code
+
+
 def test_after_a_start_a_window_can_be_extended_as_long_as_it_is_not_over() -> None:
     """Until something was read nobody knows how far an earlier daemon had read."""
     begun = replace(WATCHING, read_until=None, last_entry_at=None)

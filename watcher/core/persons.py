@@ -139,11 +139,11 @@ def _extend(draft: Draft, event: PersonDecided, release: Release) -> Answer:
 def _end_was_read(draft: Draft, release: Release) -> bool:
     """Whether entries from beyond the window may have been read: nobody has judged them, and nobody reads them again.
 
-    A window may stay open past its end, for its baseline or for a second look at what was dropped.
+    A window may stay open past its end, for its baseline or for a second look at what was dropped. Also what an earlier
+    daemon read counts, which is why the trial remembers it.
     """
-    end, state = release.trial.closes_at, draft.before
-    read = state.read_until if state.last_entry_at is None else max(state.last_entry_at, state.read_until or 0)
-    return end is not None and end <= (draft.at if read is None else read)
+    end, read = release.trial.closes_at, draft.before.read_until
+    return release.trial.is_overread or (end is not None and end <= (draft.at if read is None else read))
 
 
 def _fail(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:

@@ -42,6 +42,7 @@ class Trial:
     entries of invocations whose begin was not seen: they are old, unless their begin is yet to come (a service may log
     before PID 1 says that it started it). With `must_run` one that is not old has to be seen. With `runs_wanted` the
     trial is over at the end of so many runs, which is `over_at`. `expected` counts expected lines.
+    `is_overread`: entries of the job from beyond its end have been read while it stays open, and nobody judged them.
     """
 
     counts: tuple[Count, ...]
@@ -64,6 +65,7 @@ class Trial:
     old_matches: tuple[tuple[RuleName, int], ...] = ()
     unclear: tuple[Entry, ...] = ()
     expected: int = 0
+    is_overread: bool = False
 
     def started(self, at: Usec, *, length: Usec, settle: Usec) -> Trial:
         """This trial with its clock started at `at`."""

@@ -72,9 +72,12 @@ def _see(trial: Trial, batch: BatchRead, job: JobName) -> Trial:
     heard = trial.heard or any(
         tally.job == job and (start <= tally.first_at < end or start <= tally.last_at < end) for tally in batch.tallies
     )
-    if heard is trial.heard and not gaps:
+    beyond = trial.is_overread or (
+        batch.read_until < end and any(tally.job == job and tally.last_at >= end for tally in batch.tallies)
+    )
+    if heard is trial.heard and beyond is trial.is_overread and not gaps:
         return trial
-    return replace(trial, heard=heard, gaps=(trial.gaps + gaps)[:GAPS_KEPT])
+    return replace(trial, heard=heard, is_overread=beyond, gaps=(trial.gaps + gaps)[:GAPS_KEPT])
 
 
 def weigh_baseline(trial: Trial, baseline: Baseline, *, window: Usec) -> tuple[Trial, tuple[Reason, ...], Usec | None]:
