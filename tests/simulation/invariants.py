@@ -36,8 +36,8 @@ _JOURNAL = (
 )
 _BASELINE_CODES = frozenset({ReasonCode.ABOVE_BASELINE, ReasonCode.NEW_ERRORS})
 _HOUR = 3_600_000_000
-_AS_FAR_AS_READ = ("entries_after", "matches_after")
-"""The job's counters at the end of the batch that ended the window: that depends on how the journal was cut."""
+_AS_FAR_AS_READ = ("entries_after", "matches_after", "trial.is_overread", "verification.trial.is_overread")
+"""How far the batch had read that ended the window: that depends on how the journal was cut."""
 _OF_FAILED = ("trial.gaps", "trial.heard")
 """A batch tells its holes without saying before or after which find: the one that fails a release may bring more."""
 _OF_NO_HELP = ("verification.trial.gaps", "verification.trial.heard")
@@ -191,7 +191,12 @@ def _uncrossed(
     if verdict is Verdict.PASSED and against:
         _broken(f"{what} passed in spite of", against)
     unsaid = {ReasonCode.NOTHING_JUDGED, ReasonCode.JOB_REMOVED}
-    if verdict is Verdict.INCONCLUSIVE and not against and not unsaid & {one.code for one in reasons}:
+    if (
+        verdict is Verdict.INCONCLUSIVE
+        and not against
+        and not seen.holes_behind
+        and not unsaid & {one.code for one in reasons}
+    ):
         _broken(f"{what} is inconclusive without a doubt", reasons)
 
 

@@ -77,6 +77,7 @@ class Seen:
 
     counted: list[tuple[Found, Usec]] = field(default_factory=list)
     holes: int = 0
+    holes_behind: int = 0
     heard: bool = False
     expected: int = 0
     begun: int = 0
@@ -84,6 +85,7 @@ class Seen:
     outcomes: list[RunOutcome] = field(default_factory=list)
     finished: int = 0
     over_at: Usec | None = None
+    over_place: int = 0
 
     @property
     def runs(self) -> int:
@@ -106,7 +108,7 @@ def look(span: Span, items: Sequence[Item], upto: int) -> Seen:
             elif one.job == span.job and isinstance(one, RunBegan):
                 _begin(span, seen, unclear, one, place)
         if span.runs_wanted is not None and seen.finished >= span.runs_wanted:
-            seen.over_at = item.at
+            seen.over_at, seen.over_place = item.at, place
             break
     _cover(span, seen, items, upto)
     return seen
@@ -217,7 +219,11 @@ def _take(span: Span, seen: Seen, one: Found, known_at: Usec) -> None:
 
 
 def _cover(span: Span, seen: Seen, items: Sequence[Item], upto: int) -> None:
-    """Holes, and whether the job was heard at all."""
+    """Holes, and whether the job was heard at all.
+
+    A hole may be told before the last run, which is stamped late, fills the window, and lie behind that run: whether it
+    counts depends on whether both came in one batch.
+    """
     if span.start is None:
         return
     over_at = span.end if seen.over_at is None else seen.over_at
@@ -225,7 +231,9 @@ def _cover(span: Span, seen: Seen, items: Sequence[Item], upto: int) -> None:
         item = items[place]
         if isinstance(item, Hole):
             gap = item.gap
-            seen.holes += gap.job in (None, span.job) and gap.since < over_at and gap.until >= span.start
+            touches = gap.job in (None, span.job) and gap.since < span.end and gap.until >= span.start
+            seen.holes += touches and gap.since < over_at
+            seen.holes_behind += touches and gap.since >= over_at and place < seen.over_place
         elif span.job in item.jobs and span.start <= item.at < over_at:
             seen.heard = True
     seen.heard = seen.heard or seen.over_at is not None
