@@ -478,7 +478,7 @@ def test_more_hosts_than_are_read(directory: Path) -> None:
         reader.to_tail()
         write(directory, "all", [said(hosts[0], now(), "error")])
         reader.until(1)
-        assert "holds entries of 66 hosts, of which 64 are read" in reader.look().trouble
+        assert "holds entries of 34 hosts, of which 32 are read" in reader.look().trouble
         assert {GapReason.UNREADABLE} == {gap.reason for gap in reader.to_tail().gaps}
         assert MOST_HOSTS == reader.hosts.breadth
 

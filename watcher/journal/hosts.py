@@ -28,8 +28,13 @@ from watcher.journal.reading import Reading, joined
 from watcher.journal.source import Source
 from watcher.journal.spread import Place, Spread
 
-MOST_HOSTS = 64
-"""Each host's reader opens every file of the directory."""
+MOST_HOSTS = 32
+"""Each host's reader opens every file of the directory, and the places of all go through the pipe with each batch.
+
+A line of the pipe holds 16 MiB: so many places of at most 300 KiB fit well.
+"""
+MOST_GONE = 256
+"""Hosts whose place is kept though nothing is left of them: without what was open, a few kilobytes each."""
 FIRST_REST, LONGEST_REST = Usec(100 * MILLISECOND), Usec(5 * SECOND)
 """How long a host that can't be read is left alone, while others can."""
 
@@ -153,7 +158,7 @@ class Hosts:
             if len(self._ring) < MOST_HOSTS:
                 self._add(host, position)
             elif position:
-                self._gone[host] = position
+                self._gone[host] = replace(Position.from_text(position), carry={}).to_text()
 
     def _share(self, host: str, left: Left) -> str | None:
         if left.is_lost:
@@ -213,15 +218,17 @@ class Hosts:
         self._has_moved = True
         if text is None:
             return
-        self._gone[host.host] = text
+        position = Position.from_text(text)
+        self._gone[host.host] = replace(position, carry={}).to_text()
         if not host.at_tail:
-            since = Position.from_text(text).at
+            since = position.at
             self._gaps.append(Gap(reason=GapReason.CURSOR, since=min(since, now), until=max(since, now)))
 
     def _forget(self, now: Usec) -> None:
         """Those that are gone for so long that they would be read from a later instant on if they came back."""
-        for host, text in list(self._gone.items()):
-            if Position.from_text(text).at < now - MAX_AGE:
+        ages = {host: now - Position.from_text(text).at for host, text in self._gone.items()}
+        for place, host in enumerate(sorted(ages, key=ages.__getitem__)):
+            if ages[host] > MAX_AGE or place >= MOST_GONE:
                 del self._gone[host]
                 self._has_moved = True
 
