@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from watcher.adapters.front import FrontError, StoppingError
 from watcher.adapters.store import Store, StoreError
+from watcher.core.codec import RecordError
 from watcher.core.engine import decide
 from watcher.core.messages import Answer, Event, PersonDecided, ReleaseDeployed, ReleaseRequested, RollbackObserved
 from watcher.core.names import ReleaseId
@@ -93,6 +94,10 @@ class Desk:
     def _work(self, asked: _Asked) -> None:
         try:
             answer = self.take(asked.event)
+        except RecordError as error:  # an old release of a newer program: that is the asker's trouble, nobody else's
+            if not asked.answer.done():
+                asked.answer.set_exception(FrontError(error.message, hint=error.hint))
+            return
         except StoreError as error:
             self.trouble = str(error)
             if not asked.answer.done():

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from watcher.adapters.log import log
 from watcher.adapters.notes import NoteError, Notes
 from watcher.adapters.store import Store, StoreError
+from watcher.core.codec import RecordError
 from watcher.core.excerpt import ReadAgain
 from watcher.core.names import ReleaseId
 from watcher.core.note import note_record, render_note
@@ -55,6 +56,8 @@ class Notebook:
             release_id = await self._due.get()
             try:
                 await self._write(release_id)
+            except RecordError as error:  # of a newer program: it stays due, and is that program's to write
+                log.error("note could not be written", extra={"facts": {"release": release_id, "why": error.message}})
             except (NoteError, StoreError) as error:
                 log.error("note could not be written", extra={"facts": {"release": release_id, "why": error.message}})
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, self.due, release_id)

@@ -185,6 +185,52 @@ def test_grandchild_holds_the_output(tmp_path: Path) -> None:
     assert monotonic() - began < 10
 
 
+def test_child_goes_on_flooding(tmp_path: Path) -> None:
+    """The result does not wait for it; once the runner is gone it writes to nobody, as everything that outlives it."""
+    write_claim(tmp_path, shell(f"yes flood & echo $! > {tmp_path}/pid; exit 3"))
+    began = monotonic()
+    run_runner(tmp_path)
+    assert ("failed", 3, "exited with status 3") == outcome_of(tmp_path)
+    assert monotonic() - began < 10
+    assert (tmp_path / f"{ID}.log").stat().st_size <= 256 * 1024 + 100
+    until(lambda: not is_alive(int((tmp_path / "pid").read_text())))
+
+
+def test_forks_that_flood_and_hang(tmp_path: Path) -> None:
+    """Fifty deaf children that write without end, under a command that hangs: all are gone at the time limit."""
+    child = f"(trap '' TERM; echo $(exec sh -c 'echo $PPID') >> {tmp_path}/pids; while :; do echo flood; done) &"
+    write_claim(
+        tmp_path,
+        shell(f"for n in $(seq 50); do {child} done; while :; do sleep 60; done"),
+        timeout="5m",
+        timeout_usec=1_000_000,
+        kill_after_usec=300_000,
+    )
+    run_runner(tmp_path)
+    state, _, detail = outcome_of(tmp_path)
+    assert ("failed", "timed out after 5m") == (state, detail)
+    children = [int(line) for line in (tmp_path / "pids").read_text().split()]
+    assert children
+    until(lambda: not any(map(is_alive, children)))
+    assert (tmp_path / f"{ID}.log").stat().st_size <= 256 * 1024 + 100
+    assert 4096 == len(result_of(tmp_path)["output"])
+
+
+def test_child_in_a_session_of_its_own_holds_the_output(tmp_path: Path) -> None:
+    """What has left the group is beyond the time limit (PID 1 ends it with the cgroup), but delays nothing."""
+    script = (
+        f"setsid sh -c 'echo $$ > {tmp_path}/pid; exec sleep 60' & while [ ! -s {tmp_path}/pid ]; do sleep 0.02; done"
+    )
+    write_claim(tmp_path, shell(f"{script}; sleep 60"), timeout_usec=500_000, kill_after_usec=300_000)
+    began = monotonic()
+    run_runner(tmp_path)
+    left_behind = int((tmp_path / "pid").read_text())
+    assert ("failed", "timed out after 1m") == (outcome_of(tmp_path)[0], outcome_of(tmp_path)[2])
+    assert is_alive(left_behind)
+    os.kill(left_behind, signal.SIGKILL)
+    assert monotonic() - began < 10
+
+
 @pytest.mark.parametrize(
     "script",
     [

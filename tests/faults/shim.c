@@ -26,15 +26,22 @@ static int ask(const char *call, const char *path) {
     if (path && strncmp(path, directory, strlen(directory))) return 0;
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     memcpy(to.sun_path, both, (size_t)(directory - 1 - both));
+    int before = errno;
     inside = 1;
     int test = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     unsigned char answer = 'k';
-    if (!connect(test, (struct sockaddr *)&to, sizeof to)) {
+    int reached;
+    do reached = connect(test, (struct sockaddr *)&to, sizeof to); while (reached < 0 && errno == EINTR);
+    if (!reached) {
         int length = snprintf(line, sizeof line, "%s %s\n", call, path ? path : directory);
-        if (send(test, line, (size_t)length, MSG_NOSIGNAL) != length || recv(test, &answer, 1, 0) != 1) answer = 'k';
+        ssize_t got = -1;
+        if (send(test, line, (size_t)length, MSG_NOSIGNAL) == length)
+            do got = recv(test, &answer, 1, 0); while (got < 0 && errno == EINTR);
+        if (got != 1) answer = 'k';
     }
     close(test);
     inside = 0;
+    errno = before;
     if (answer == 'k') kill(getpid(), SIGKILL);
     return answer == 'g' ? 0 : answer;
 }

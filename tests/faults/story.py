@@ -129,15 +129,15 @@ class Story(DaemonProcess):
         self.start()
         self._until(lambda: self.get("/-/ready")[0] == 200, "ready")
         while self.said_healthy < HEALTHY:
-            self._tell("fine")
+            self.tell("fine")
             self.said_healthy += 1
         self._until(lambda: self.entries() >= self.said_healthy, "the healthy lines")
         if self.acknowledged:
             assert ID == self._record()["id"], "a registration that was answered is gone"
         else:
-            self._until(self._register, "the registration")
+            self._until(self.register, "the registration")
         while self.said_broken < LIMIT:
-            self._tell("giving up")
+            self.tell("giving up")
             self.said_broken += 1
         self._until(self._is_over, "the end")
         process_is_bounded(self.pid)
@@ -169,20 +169,13 @@ class Story(DaemonProcess):
         assert 1 == metrics["watcher_release_verdicts_total", "import", "failed"]
         return times, str(record["rollback"]["state"])
 
-    def _end(self) -> None:
-        self._last = self.metrics(), self._record()
-        self._monotone.seen(self._last[0])
-        code = self.stop()
-        if code != 0:
-            raise DiedError(code)
-
-    # ------------------------------------------------------------------------------------------------------- one step
-
-    def _tell(self, line: str) -> None:
+    def tell(self, line: str) -> None:
+        """One line of the job in the journal, as of now."""
         assert self._writer is not None
         self._writer.tell(line)
 
-    def _register(self) -> bool:
+    def register(self) -> bool:
+        """Ask for the release of the story; whether it was acknowledged."""
         asked = {"job": "import", "version": "2", "previous": "1", "id": ID}
         try:
             self._client.change("/api/v1/releases", asked, seconds=10)
@@ -194,6 +187,15 @@ class Story(DaemonProcess):
             return False
         self.acknowledged = True
         return True
+
+    def _end(self) -> None:
+        self._last = self.metrics(), self._record()
+        self._monotone.seen(self._last[0])
+        code = self.stop()
+        if code != 0:
+            raise DiedError(code)
+
+    # ------------------------------------------------------------------------------------------------------- one step
 
     def _record(self) -> dict[str, Any]:
         return self._client.read(f"/api/v1/releases/{ID}", seconds=10).json

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,20 @@ def test_newer_program(daemon: DaemonProcess) -> None:
     database.execute(f"PRAGMA user_version={len(STEPS) + 1}")
     database.close()
     assert "install the newer release-watcher again" in refused(daemon, "true")
+
+
+def test_old_release_of_a_newer_program(daemon: DaemonProcess) -> None:
+    """Who asks for what it has to do with is refused; nobody else is, and the daemon stays."""
+    with daemon:
+        for version in ("3", "5"):
+            assert 0 == daemon.cli("release", "start", "import", "--version", version).returncode
+    with closing(sqlite3.connect(daemon.state / "state.db", isolation_level=None)) as database:
+        of_version_2 = "json_extract(record, '$.request.version') = '2'"
+        database.execute(f"UPDATE releases SET record = json_set(record, '$.v', 99) WHERE {of_version_2}")  # noqa: S608
+    with daemon:
+        refused = daemon.cli("release", "start", "import", "--version", "2")
+        assert (75, True) == (refused.returncode, "record version 99" in refused.stderr), refused.stderr
+        assert 0 == daemon.cli("release", "start", "import", "--version", "4").returncode
 
 
 def test_directory_of_the_claims_can_not_be_had(daemon: DaemonProcess) -> None:

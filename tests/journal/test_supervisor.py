@@ -9,11 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.journal.supervised import daemon, eventually
 from tests.journal.written import JOB, STEP, T0, Line, LiveWriter, lines, write
 from watcher.core.names import JobName
 from watcher.journal.source import Source
-from watcher.journal.wire import Plan
+from watcher.journal.wire import Announced, Plan, encode_message
 
 
 async def test_entries_reach_the_daemon(tmp_path: Path) -> None:
@@ -83,6 +85,28 @@ async def test_cancelled(tmp_path: Path) -> None:
         with suppress(asyncio.CancelledError):
             await story.task
         assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_cancelled_as_a_line_arrives(tmp_path: Path, turns: int) -> None:
+    """However close the two are: it ends, as the daemon can't end before it."""
+    write(tmp_path, "system", lines(10))
+    async with daemon(tmp_path) as one:
+        await one.ready()
+        process = one.supervisor._process
+        assert process is not None
+        assert process.stdout is not None
+        process.send_signal(signal.SIGSTOP)  # so that no line comes but this one
+        turns_before = -1
+        while turns_before != one.supervisor.turns:
+            turns_before = one.supervisor.turns
+            await asyncio.sleep(0.05)
+        process.stdout.feed_data(encode_message(Announced(None)))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        one.task.cancel()
+        done, _ = await asyncio.wait({one.task}, timeout=5)
+        assert {one.task} == done
 
 
 async def test_other_jobs(tmp_path: Path) -> None:

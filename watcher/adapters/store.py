@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from watcher.adapters.ballast import Ballast, has_no_room
+from watcher.adapters.damage import damage
 from watcher.adapters.mark import Mark, read_mark, write_mark
 from watcher.adapters.schema import APPLICATION_ID, STEPS
 from watcher.core.draft import is_busy
@@ -37,6 +39,7 @@ from watcher.core.release import Release
 from watcher.core.state import Decision, Pause, State
 from watcher.core.trouble import Trouble
 
+T = TypeVar("T")
 _MAKE_ROOM = "make room on the disk of the state directory, or raise its quota; nothing is lost meanwhile"
 
 
@@ -68,6 +71,7 @@ class Store:
         self._directory = directory
         self._machine = machine
         self._ballast = Ballast(directory)
+        self._distrusted: StoreLostError | None = None
         self.lost = lost
         """Why this state can't be trusted to know every rollback, in words; empty if it can."""
 
@@ -110,12 +114,12 @@ class Store:
     def load(self) -> State:
         """The state as the last commit left it, without policies: those come from the configuration.
 
-        Raises StoreLostError, as everything here that reads.
+        Raises StoreLostError, as all that reads does: what is stored can't be read, so it must not be added to.
         """
         rows = self._rows(
             "SELECT record FROM releases WHERE busy OR seq IN (SELECT max(seq) FROM releases GROUP BY job)"
         )
-        releases = {release.id: release for release in (_release(row[0]) for row in rows)}
+        releases = {release.id: release for release in (self._read(row[0], from_record) for row in rows)}
         last = self._rows("SELECT job, id, max(seq) FROM releases GROUP BY job")
         counters = self._rows("SELECT metric, labels, value FROM counters")
         troubles = self._rows("SELECT job, record FROM troubles")
@@ -123,9 +127,9 @@ class Store:
             releases=releases,
             last={JobName(job): ReleaseId(release) for job, release, _ in last},
             pauses=self._pauses(),
-            counters={(metric, *json.loads(labels)): value for metric, labels, value in counters},
-            rollbacks=tuple(Usec(at) for at in json.loads(self._one("SELECT instants FROM rollbacks") or "[]")),
-            troubles={JobName(job): trouble_from_record(json.loads(record)) for job, record in troubles},
+            counters={(metric, *self._read(labels, tuple)): value for metric, labels, value in counters},
+            rollbacks=tuple(Usec(at) for at in self._read(self._one("SELECT instants FROM rollbacks") or "[]", tuple)),
+            troubles={JobName(job): self._read(record, trouble_from_record) for job, record in troubles},
             position=self._one("SELECT reader FROM position"),
         )
 
@@ -171,7 +175,7 @@ class Store:
     def release(self, release_id: ReleaseId) -> Release | None:
         """The release as the last commit left it."""
         record = self._one("SELECT record FROM releases WHERE id = ?", release_id)
-        return None if record is None else _release(record)
+        return None if record is None else self._read(record, from_record)
 
     def newest(self, job: JobName, version: str) -> Release | None:
         """The job's last release of this version."""
@@ -181,7 +185,7 @@ class Store:
             job,
             version,
         )
-        return None if record is None else _release(record)
+        return None if record is None else self._read(record, from_record)
 
     def releases(self, job: JobName | None, limit: int, *, before: ReleaseId | None = None) -> list[Release]:
         """The newest first, at most `limit`, of one job or of all; `before`: those registered before that one."""
@@ -192,12 +196,12 @@ class Store:
             f"SELECT record FROM releases {where} ORDER BY seq DESC LIMIT :limit",  # noqa: S608 - of the words above
             {"job": job, "before": before, "limit": limit},
         )
-        return [_release(row[0]) for row in rows]
+        return [self._read(row[0], from_record) for row in rows]
 
     def transitions(self, release_id: ReleaseId) -> tuple[Transition, ...]:
         """The history of a release, oldest first."""
         rows = self._rows("SELECT record FROM transitions WHERE release = ? ORDER BY seq", (release_id,))
-        return tuple(transition_from_record(json.loads(row[0])) for row in rows)
+        return tuple(self._read(row[0], transition_from_record) for row in rows)
 
     def notes_due(self) -> tuple[ReleaseId, ...]:
         """The releases whose note is older than their record."""
@@ -225,7 +229,7 @@ class Store:
 
     def _pauses(self) -> tuple[Pause, ...]:
         records = self._one("SELECT records FROM pauses")
-        return () if records is None else tuple(pause_from_record(record) for record in json.loads(records))
+        return () if records is None else tuple(map(pause_from_record, self._read(records, tuple)))
 
     def _one(self, query: str, *values: str) -> str | None:
         rows = self._rows(query, values)
@@ -238,8 +242,17 @@ class Store:
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
+    def _read(self, text: str, decoded: Callable[[Any], T]) -> T:
+        try:
+            found = json.loads(text)
+        except ValueError as error:
+            raise self._distrust(f"state.db: a record is damaged: {error}") from error
+        return decoded(found)
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._distrusted is not None:
+            raise self._distrusted
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
@@ -252,16 +265,16 @@ class Store:
         message = f"state.db: {error} ({name})"
         is_full = name == "SQLITE_FULL" or _is_quota(name, self._directory)
         if not is_full and name != "SQLITE_BUSY":
-            return StoreLostError(
-                message, hint="see the kernel log for disk errors; the daemon starts again from the disk"
-            )
+            return self._distrust(message)
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         return StoreFullError(message, hint=_MAKE_ROOM) if is_full else StoreError(message, hint=_MAKE_ROOM)
 
-
-def _release(record: str) -> Release:
-    return from_record(json.loads(record))
+    def _distrust(self, message: str) -> StoreLostError:
+        """From now on nothing is committed, whoever it was that met the trouble: a request that only reads may have."""
+        hint = "see the kernel log for disk errors; the daemon starts again from the disk"
+        self._distrusted = StoreLostError(message, hint=hint)
+        return self._distrusted
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -291,11 +304,11 @@ def _loss(path: Path, machine: str, at: Usec) -> str:
     """
     mark = read_mark(path.parent)
     lost = "" if mark is None else mark.lost or _move(path, mark.machine, machine)
-    damage = _damage(path, known=mark is not None)
-    if damage is None:
+    found = damage(path, known=mark is not None)
+    if found is None:
         return lost
     aside = f"{path.name}.corrupt-{at}"
-    lost = lost or f"{path}: {damage}; set aside as {aside}"
+    lost = lost or f"{path}: {found}; set aside as {aside}"
     write_mark(path.parent, Mark(machine=machine, lost=lost))
     for file in _files(path):
         if file.exists():
@@ -312,11 +325,19 @@ def _unusable(path: Path, error: sqlite3.Error | OSError) -> WatcherError:
     name = _name(error)
     message = f"{path}: {error}" + (f" ({name})" if name else "")
     is_full = name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "ENOSPC", "EDQUOT") or _is_quota(name, path.parent)
-    if is_full or name == "SQLITE_BUSY":
+    if is_full or name == "SQLITE_BUSY" or (name == "SQLITE_CANTOPEN" and _is_ours(path)):
         return StoreError(message, hint=_MAKE_ROOM)
     if name.startswith("SQLITE_IOERR") or name == "EIO":
         return StoreLostError(message, hint="see the kernel log for disk errors")
     return StoreRefusedError(message, hint="check the owner, the mode and the disk of the state directory")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nothing forbids us to open the database and to make its log, so that what hindered may pass."""
+    there = [file for file in _files(path) if file.exists()]
+    return os.access(path.parent, os.W_OK | os.X_OK) and all(
+        file.is_file() and os.access(file, os.R_OK | os.W_OK) for file in there
+    )
 
 
 def _is_quota(name: str, directory: Path) -> bool:
@@ -332,30 +353,3 @@ def _name(error: sqlite3.Error | OSError) -> str:
 
 def _files(path: Path) -> Iterable[Path]:
     return (path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
-
-
-def _damage(path: Path, *, known: bool) -> str | None:
-    """What is wrong with the file; None if it is whole, or if this is the first start.
-
-    An empty or a missing file opens as a valid empty database, and a first start that was cut off leaves one without
-    tables: only the mark beside it tells a loss.
-    """
-    gone = "the database is gone" if known else None
-    if not path.exists() or path.stat().st_size == 0:
-        return gone
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
-        found: list[Any] = connection.execute("PRAGMA quick_check").fetchone()
-        owner = connection.execute("PRAGMA application_id").fetchone()[0]
-        is_blank = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
-    except sqlite3.DatabaseError as error:
-        if _name(error) in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
-            return str(error)
-        raise
-    finally:
-        connection.close()
-    if found[0] != "ok":
-        return " ".join(str(found[0]).split())[:_LONGEST_DAMAGE]
-    if is_blank and owner == 0:
-        return gone
-    return None if owner == APPLICATION_ID else "this is the database of another program"

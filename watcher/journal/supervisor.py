@@ -175,7 +175,9 @@ class Supervisor:
         assert process.stdout is not None  # noqa: S101 - it was started with a pipe
         while not self._is_stopping:
             try:
-                line = await asyncio.wait_for(process.stdout.readline(), self._silence)
+                # not wait_for: that of Python 3.11 forgets a cancellation which comes together with the line
+                async with asyncio.timeout(self._silence):
+                    line = await process.stdout.readline()
                 if self._is_replaced:
                     return Ending.CONFIG
                 if not line.endswith(b"\n"):
@@ -243,7 +245,8 @@ class Supervisor:
             self._blame()
         delay, self._backoff = self._backoff, min(self._backoff * 2, LONGEST_BACKOFF)
         try:
-            await asyncio.wait_for(self._stirred.wait(), delay)
+            async with asyncio.timeout(delay):
+                await self._stirred.wait()
         except TimeoutError:
             return
 
@@ -272,7 +275,8 @@ class Supervisor:
             return
         self._signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), STOPPING if self._is_stopping else 0.2)
+            async with asyncio.timeout(STOPPING if self._is_stopping else 0.2):
+                await process.wait()
         except TimeoutError:
             self._signal(signal.SIGKILL)
             await process.wait()
