@@ -207,7 +207,9 @@ def test_reader_that_died_does_not_look_again(tmp_path: Path) -> None:
 def test_job_that_logs_too_much_for_a_second_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Reading goes on, and the log tells that nothing is known."""
+    """Nothing is known of it, so it is a gap of the job over the loud stretch, and the log tells why."""
     monkeypatch.setattr(suspects, "MOST_ENTRIES", 9_000)
-    assert [] == replayed(tmp_path, *around(burst(10_000)))
+    (gap,) = replayed(tmp_path, *around(burst(10_000)))
+    assert (GapReason.UNREADABLE, "import") == (gap.reason, gap.job)
+    assert BEGIN < gap.since < gap.until < BEGIN + 5 * SECOND
     assert "job import: logged too much to tell" in caplog.text

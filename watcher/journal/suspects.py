@@ -78,15 +78,19 @@ class Suspects:
         except (JournalError, OSError) as error:
             _log.warning("job %s: can't tell whether its units reached journald's rate limit: %s", surge.job, error)
             return (_unreadable(surge),)
+        if cuts is None:
+            _log.warning("job %s: logged too much to tell whether its units reached journald's rate limit", surge.job)
+            return (_unreadable(surge),)
         return tuple(
             Gap(reason=GapReason.SUSPECT, since=cut.first_at, until=Usec(cut.first_at + INTERVAL), job=surge.job)
             for cut in cuts
         )
 
 
-def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...]:
+def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...] | None:
     """The intervals of the job's units that ended within the surge, full and without a report.
 
+    None: it has more than MOST_ENTRIES, and nobody knows.
     Raises JournalError, OSError: it can't be read.
     """
     since = Usec(surge.until - LOOKED_BACK)
@@ -96,8 +100,7 @@ def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...]:
         _narrow(reader, job)
         reader.seek_realtime(since)
         if not _count(reader, pools, JobUnits([job.units]), since=since, until=surge.due_at):
-            _log.warning("job %s: logged too much to tell whether its units reached journald's rate limit", job.name)
-            return ()
+            return None
     finally:
         reader.close()
     return tuple(cut for cut in pools.cuts() if surge.since <= cut.last_at <= surge.until)
