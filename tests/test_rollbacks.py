@@ -154,3 +154,30 @@ async def test_an_order_that_is_still_wanted_stays(site: Site) -> None:
     site.order()
     Eye(site, failed_release(("true",))).rollbacks.begin()
     assert [f"{ID}.json"] == site.left
+
+
+async def test_repetition_that_can_not_be_ordered(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """It is complained of once, tried again, and hides nothing of what is seen of the others."""
+    first = failed_release(("true",), idempotent=True)
+    eye = Eye(site, first)
+    other = failed_release(("true",), "import-2")
+    eye.state = State(releases={one.id: _at_work(one) for one in (first, other)})
+    write_claim(site.claims, ("true",), idempotent=True)
+    (site.claims / f"{ID}.started").touch()
+    write_claim(site.claims, ("true",), other.id)
+    assert 0 == run_runner(site.claims, other.id).returncode
+    site.queue.rename(site.root / "gone")
+    eye.rollbacks.wake()
+    task = asyncio.get_running_loop().create_task(eye.rollbacks.watch())
+    await asyncio.sleep(0.2)
+    assert {(other.id, RollbackState.SUCCEEDED)} == {(one.release, one.state) for one in eye.seen}
+    assert ["rollback can't be observed"] == [one.message for one in caplog.records if one.name == "watcher"]
+    (site.root / "gone").rename(site.queue)
+    await asyncio.sleep(0.2)
+    task.cancel()
+    assert (ID, RollbackState.RUNNING) in {(one.release, one.state) for one in eye.seen}
+    assert 1 == len(site.left)
+
+
+def _at_work(release: Release) -> Release:
+    return replace(release, rollback=replace(release.rollback, state=RollbackState.RUNNING, queued_at=now()))

@@ -56,7 +56,7 @@ class Rollbacks:
         self._withdrawn: set[ReleaseId] = set()
         self._late_until = 0.0
         self._is_held = False
-        self._complaint = ""
+        self._complaints: set[str] = set()
 
     def begin(self) -> None:
         """Go on with what an earlier daemon has decided, and say which pauses there are.
@@ -164,14 +164,17 @@ class Rollbacks:
             _complain("pauses could not be left for the dispatcher", error, None)
 
     def _observed(self, releases: Iterable[Release]) -> list[RollbackObserved]:
-        try:
-            found = self._handover.observe(releases)
-        except RollbackError as error:  # looked at again in a moment
-            if error.message != self._complaint:
-                _complain("rollbacks can't be observed", error, None)
-            self._complaint = error.message
-            return []
-        self._complaint = ""
+        """Each looked at by itself: what one can't be told of, or can't be repeated, hides nothing of the others."""
+        found: list[RollbackObserved] = []
+        complaints: set[str] = set()
+        for release in releases:
+            try:
+                found += self._handover.observe((release,))
+            except RollbackError as error:  # looked at again in a moment
+                if error.message not in self._complaints | complaints:
+                    _complain("rollback can't be observed", error, release.id)
+                complaints.add(error.message)
+        self._complaints = complaints
         return found
 
     def _ordered(self) -> frozenset[ReleaseId]:

@@ -159,10 +159,10 @@ class DispatchedRollback:
                 evidence.detail += f"; its repetition was refused: {refused}"
                 return unknown(release.id, evidence, at)
         if ordered is None or not 0 <= at - ordered < _AGAIN:
-            facts = {"release": release.id, "why": evidence.detail}
-            _log.warning("rollback was interrupted and is run once more", extra={"facts": facts})
             self.queue(release)
             self._repeated[release.id] = at
+            facts = {"release": release.id, "why": evidence.detail}
+            _log.warning("rollback was interrupted and is run once more", extra={"facts": facts})
         return running(release.id, evidence, at)
 
 

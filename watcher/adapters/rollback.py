@@ -191,9 +191,9 @@ class EmbeddedRollback:
     def _interrupted(self, release_id: ReleaseId, evidence: Evidence) -> RollbackObserved:
         repeated = self._repeated.get(release_id)
         if evidence.repeatable and repeated is None and not self._is_disarmed():
+            repeated = self._repeated[release_id] = self._start_runner(release_id)
             facts = {"release": release_id, "why": evidence.detail}
             _log.warning("rollback was interrupted and is run once more", extra={"facts": facts})
-            repeated = self._repeated[release_id] = self._start_runner(release_id)
         if evidence.repeatable and repeated in self._alive:
             return running(release_id, evidence, self._clock())
         return unknown(release_id, evidence, self._clock())
