@@ -12,6 +12,7 @@ import pytest
 from watcher.adapters.schema import APPLICATION_ID, STEPS
 from watcher.adapters.store import Store, StoreError, StoreLostError, StoreRefusedError
 from watcher.core import counters
+from watcher.core.codec import NewerRecordError
 from watcher.core.duration import MINUTE, SECOND, Usec
 from watcher.core.engine import decide
 from watcher.core.found import JobTally, Match
@@ -307,3 +308,61 @@ def test_a_migration_that_fails_half_way_changes_nothing(tmp_path: Path, monkeyp
         store._db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'more'").fetchone()[0],
     )
     store.close()
+
+
+def flip(directory: Path, before: bytes, after: bytes) -> None:
+    """Change the one place in the closed database that holds those bytes; its size stays."""
+    path = directory / "state.db"
+    contents = path.read_bytes()
+    assert (1, len(before)) == (contents.count(before), len(after))
+    path.write_bytes(contents.replace(before, after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(b'"phase": "watching"', b'"phase"; "watching"', id="no JSON"),
+        pytest.param(b'"phase": "watching"', b'"phase": "watch\xe9ng"', id="no UTF-8"),
+        pytest.param(b'"phase": "watching"', b'"phase": "watchhng"', id="a word"),
+        pytest.param(b'"phase": "watching"', b'"phare": "watching"', id="a key"),
+        pytest.param(b'"must_run": false', b'"Must_run": false', id="a key that may be missing"),
+        pytest.param(b'"registered_at": 1000000', b'"registered_at": 10000.0', id="no whole number"),
+        pytest.param(b'["import"]', b'["import"}', id="labels of a counter"),
+    ],
+)
+def test_a_bit_that_flipped_within_a_record(tmp_path: Path, before: bytes, after: bytes) -> None:
+    """SQLite's check does not see it; it is a damaged database all the same."""
+    first = Store.open(tmp_path, Usec(1))
+    play(first, request(FIRST, 1), batch(seconds=2))
+    first._db.execute("DELETE FROM counters WHERE metric <> 'watcher_journal_entries_total'")
+    first.close()
+    flip(tmp_path, before, after)
+    store = Store.open(tmp_path, Usec(77))
+    assert store.lost.endswith("set aside as state.db.corrupt-77")
+    assert State() == store.load()
+    store.loss_recorded()
+    store.close()
+    again = Store.open(tmp_path, Usec(78))
+    assert not again.lost
+    again.close()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(b'"phase": "watching"', b'"phase": "sleeping"', id="a word"),
+        pytest.param(b'"v": 2', b'"v": 4', id="a version"),
+    ],
+)
+def test_a_record_of_a_later_program(tmp_path: Path, before: bytes, after: bytes) -> None:
+    """It is no damage: nothing is set aside, and a person is told what to do."""
+    first = Store.open(tmp_path, Usec(1))
+    play(first, request(FIRST, 1))
+    first._db.execute("DELETE FROM transitions")
+    first._db.execute("VACUUM")
+    first.close()
+    flip(tmp_path, before, after)
+    with pytest.raises(NewerRecordError) as caught:
+        Store.open(tmp_path, Usec(2))
+    assert "install the later release-watcher again" in caught.value.hint
+    assert [] == list(tmp_path.glob("*.corrupt-*"))

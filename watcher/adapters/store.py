@@ -20,6 +20,7 @@ from watcher.adapters.ballast import Ballast, has_no_room
 from watcher.adapters.damage import damage
 from watcher.adapters.mark import Mark, read_mark, write_mark
 from watcher.adapters.schema import APPLICATION_ID, STEPS
+from watcher.core.codec import NewerRecordError, RecordError
 from watcher.core.draft import is_busy
 from watcher.core.duration import Usec
 from watcher.core.errors import WatcherError
@@ -27,8 +28,10 @@ from watcher.core.messages import Transition, WriteNote
 from watcher.core.names import JobName, ReleaseId
 from watcher.core.record import (
     from_record,
-    pause_from_record,
+    instants_from_record,
+    labels_from_record,
     pause_record,
+    pauses_from_record,
     to_record,
     transition_from_record,
     transition_record,
@@ -81,11 +84,25 @@ class Store:
 
         `machine` names this machine; a state that was made on another one is said to be `lost`.
         Raises StoreRefusedError: no access, or a database newer than this program; StoreError: the disk is full or the
-        database in use, so trying again later is right; StoreLostError: the disk fails.
+        database in use, so trying again later is right; StoreLostError: the disk fails; NewerRecordError: a later
+        program has written what has to be loaded.
         """
+        store = cls._opened(directory, at, machine, damage="")
+        try:
+            store.load()
+        except NewerRecordError:
+            store.close()
+            raise
+        except RecordError as error:  # whole as a file and as JSON, and still nothing that was ever written
+            store.close()
+            store = cls._opened(directory, at, machine, damage=f"a record is damaged: {error}")
+        return store
+
+    @classmethod
+    def _opened(cls, directory: Path, at: Usec, machine: str, *, damage: str) -> Self:
         path = directory / "state.db"
         try:
-            lost = _loss(path, machine, at)
+            lost = _loss(path, machine, at, damage)
             connection = _connect(path)
             _migrate(connection, path)
             store = cls(connection, directory, machine=machine, lost=lost)
@@ -127,8 +144,8 @@ class Store:
             releases=releases,
             last={JobName(job): ReleaseId(release) for job, release, _ in last},
             pauses=self._pauses(),
-            counters={(metric, *self._read(labels, tuple)): value for metric, labels, value in counters},
-            rollbacks=tuple(Usec(at) for at in self._read(self._one("SELECT instants FROM rollbacks") or "[]", tuple)),
+            counters={(metric, *self._read(labels, labels_from_record)): value for metric, labels, value in counters},
+            rollbacks=self._read(self._one("SELECT instants FROM rollbacks") or "[]", instants_from_record),
             troubles={JobName(job): self._read(record, trouble_from_record) for job, record in troubles},
             position=self._one("SELECT reader FROM position"),
         )
@@ -229,7 +246,7 @@ class Store:
 
     def _pauses(self) -> tuple[Pause, ...]:
         records = self._one("SELECT records FROM pauses")
-        return () if records is None else tuple(map(pause_from_record, self._read(records, tuple)))
+        return () if records is None else self._read(records, pauses_from_record)
 
     def _one(self, query: str, *values: str) -> str | None:
         rows = self._rows(query, values)
@@ -297,14 +314,15 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _loss(path: Path, machine: str, at: Usec) -> str:
+def _loss(path: Path, machine: str, at: Usec, known: str) -> str:
     """Set a damaged database aside; why this state can't be trusted to know every rollback, empty if it can.
 
+    `known` is a damage that was found already, "" if none was.
     The reason is on the disk before the damaged file goes, and stays until somebody was told.
     """
     mark = read_mark(path.parent)
     lost = "" if mark is None else mark.lost or _move(path, mark.machine, machine)
-    found = damage(path, known=mark is not None)
+    found = known or damage(path, known=mark is not None)
     if found is None:
         return lost
     aside = f"{path.name}.corrupt-{at}"

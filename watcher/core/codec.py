@@ -7,11 +7,11 @@ dataclass gains travels by itself, so nothing can be forgotten on the way. Knows
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import cache
-from operator import attrgetter
+from operator import attrgetter, ne
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -26,6 +26,10 @@ _KIND = "is_a"
 
 class RecordError(WatcherError):
     """Data is not of the form that its type asks for; the message names the place in it."""
+
+
+class NewerRecordError(RecordError):
+    """Data holds a key, a word or a kind that this program does not know: a later one may well have written it."""
 
 
 # --------------------------------------------------------------------------------------------------------- writing
@@ -127,7 +131,7 @@ def _union_decoder(hint: Any) -> Decoder:
         record = dict(_of_type(value, dict, place))
         name = record.pop(_KIND, first)
         if not isinstance(name, str) or name not in decoders:
-            raise RecordError(f"{place}.{_KIND}: {name!r:.80} is none of {', '.join(decoders)}")
+            raise _unknown_word(f"{place}.{_KIND}", name, decoders.keys())
         return decoders[name](record, place)
 
     return decode_union
@@ -140,10 +144,12 @@ def _dataclass_decoder(kind: Any) -> Decoder:
 
     def decode_dataclass(value: Any, place: str) -> Any:
         record = _of_type(value, dict, place)
-        wrong = (record.keys() - decoders.keys()) | (needed - record.keys())
-        if wrong:
-            name = min(wrong)
-            raise RecordError(f"{place}.{name}: {'unknown' if name in record else 'missing'}")
+        missing, unknown = needed - record.keys(), record.keys() - decoders.keys()
+        if missing:
+            raise RecordError(f"{place}.{min(missing)}: missing")
+        if unknown:  # whoever knows more fields writes all of ours as well
+            newer = decoders.keys() <= record.keys()
+            raise (NewerRecordError if newer else RecordError)(f"{place}.{_key(min(unknown))}: unknown")
         return kind(**{name: decoders[name](one, f"{place}.{name}") for name, one in record.items()})
 
     return decode_dataclass
@@ -176,7 +182,7 @@ def _word_decoder(kind: type[Enum]) -> Decoder:
 
     def decode_word(value: Any, place: str) -> Enum:
         if not isinstance(value, str) or value not in words:
-            raise RecordError(f"{place}: {value!r} is none of {', '.join(words)}")
+            raise _unknown_word(place, value, words.keys())
         return words[value]
 
     return decode_word
@@ -184,6 +190,20 @@ def _word_decoder(kind: type[Enum]) -> Decoder:
 
 def _scalar_decoder(kind: type[Any]) -> Decoder:
     return lambda value, place: _of_type(value, kind, place)
+
+
+def _unknown_word(place: str, value: Any, words: Collection[str]) -> RecordError:
+    """One that differs from a known word in a single letter is that word, damaged."""
+    is_newer = isinstance(value, str) and not any(_is_near(value, word) for word in words)
+    return (NewerRecordError if is_newer else RecordError)(f"{place}: {value!r:.80} is none of {', '.join(words)}")
+
+
+def _key(name: str) -> str:
+    return name if name.isidentifier() else repr(name)[:80]
+
+
+def _is_near(one: str, other: str) -> bool:
+    return len(one) == len(other) and sum(map(ne, one, other)) == 1
 
 
 def _of_type(value: Any, kind: type[Any], place: str) -> Any:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from watcher.core.baseline import Baseline
-from watcher.core.codec import RecordError, decoder, encoder
+from watcher.core.codec import NewerRecordError, RecordError, decoder, encoder
+from watcher.core.duration import Usec
 from watcher.core.messages import Transition
 from watcher.core.record_v1 import release_of_today
 from watcher.core.release import Release
@@ -22,6 +23,10 @@ from watcher.core.state import Pause
 from watcher.core.trouble import Trouble
 
 VERSION = 2
+_LATER = (
+    "install the later release-watcher again that wrote it; if there was none, the database is damaged: move it away, "
+    "and rollbacks are paused until `watcher resume`"
+)
 
 _Older = Callable[[Mapping[str, Any]], dict[str, Any]]
 
@@ -46,6 +51,25 @@ def pause_from_record(record: Mapping[str, Any]) -> Pause:
     """The pause that `pause_record` was given. Raises RecordError."""
     pause: Pause = _read(Pause, record)
     return pause
+
+
+def pauses_from_record(records: object) -> tuple[Pause, ...]:
+    """The pauses of a list of their records. Raises RecordError."""
+    if not isinstance(records, list):
+        raise RecordError("pauses: not a list")
+    return tuple(map(pause_from_record, records))
+
+
+def labels_from_record(record: object) -> tuple[str, ...]:
+    """The labels of a counter. Raises RecordError."""
+    labels: tuple[str, ...] = decoder(tuple[str, ...])(record, "labels")
+    return labels
+
+
+def instants_from_record(record: object) -> tuple[Usec, ...]:
+    """When rollbacks were handed over. Raises RecordError."""
+    instants: tuple[Usec, ...] = decoder(tuple[Usec, ...])(record, "rollbacks")
+    return instants
 
 
 def trouble_record(trouble: Trouble) -> dict[str, Any]:
@@ -96,9 +120,9 @@ def _read(kind: Any, record: Mapping[str, Any], older: _Older = dict) -> Any:
         raise RecordError(f"{name}: not a JSON object")
     version = record.get("v")
     if version not in (1, VERSION) or isinstance(version, bool):
-        raise RecordError(
-            f"{name}: record version {version!r} is unknown to this program, which writes {VERSION}",
-            hint="it was written by another version of release-watcher: install that one again",
+        kind_of = NewerRecordError if type(version) is int and version > VERSION else RecordError
+        raise kind_of(
+            f"{name}: record version {version!r} is unknown to this program, which writes {VERSION}", hint=_LATER
         )
     values = {key: value for key, value in record.items() if key != "v"}
     if version != VERSION:
@@ -106,4 +130,7 @@ def _read(kind: Any, record: Mapping[str, Any], older: _Older = dict) -> Any:
             values = older(values)
         except (KeyError, TypeError, ValueError) as error:
             raise RecordError(f"{name}: not a record of version {version}: {error!r:.80}") from error
-    return decoder(kind)(values, name)
+    try:
+        return decoder(kind)(values, name)
+    except NewerRecordError as error:
+        raise NewerRecordError(error.message, hint=_LATER) from error
