@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 
 import pytest
@@ -29,10 +30,12 @@ async def _watcher() -> AsyncIterator[None]:
 
 
 @pytest.mark.usefixtures("_watcher")
-@pytest.mark.parametrize(("script", "code"), [("exit 7", 7), ("kill -BUS $$", -signal.SIGBUS)])
+@pytest.mark.parametrize(("script", "code"), [("read go; exit 7", 7), ("read go; kill -BUS $$", -signal.SIGBUS)])
 async def test_how_a_child_ended_is_left_to_the_loop(script: str, code: int, caplog: pytest.LogCaptureFixture) -> None:
     """Also if it is a zombie already; and a signal after that goes nowhere."""
-    child = await asyncio.create_subprocess_exec("/bin/sh", "-c", script)
+    child = await asyncio.create_subprocess_exec("/bin/sh", "-c", script, stdin=PIPE)
+    assert child.stdin is not None
+    child.stdin.write(b"go\n")  # at once, and it ends while the loop stands still
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # noqa: ASYNC222 - the loop must not hear of it yet
     send(child, signal.SIGTERM)
     assert code == await child.wait()
