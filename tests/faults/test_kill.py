@@ -5,17 +5,23 @@ WATCHER_TEST_KILLS says how often (20; `make faults` kills 1,000 times).
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import stat
-import subprocess
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.faults.invariants import (
+    Oracle,
+    command_started_at_most_once,
+    counters_equal_the_journal,
+    database_is_whole,
+    failed_by_a_crossing,
+    process_is_bounded,
+)
 from tests.journal.written import Line, LiveWriter
 from tests.parts.daemons import DaemonProcess
 
@@ -31,6 +37,7 @@ JOB = """\
         - matches: {{rule: broken, count: {limit}}}
       rollback: {{command: [{directory}/roll-back], timeout: 20s}}
 """
+LIMIT = 200
 KILLS = int(os.environ.get("WATCHER_TEST_KILLS", "20"))
 
 
@@ -41,7 +48,7 @@ def test_twenty_kills_under_load_leave_exact_counters_and_one_rollback(tmp_path:
     script.write_text(f"#!/bin/sh\necho started >> {tmp_path}/rolled-back\n")
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     chance = random.Random(20261123)
-    daemon = DaemonProcess(tmp_path, JOB.format(directory=tmp_path, limit=200))
+    daemon = DaemonProcess(tmp_path, JOB.format(directory=tmp_path, limit=LIMIT))
     stop = threading.Event()
     with LiveWriter(daemon.journal / "live.journal") as journal:
         daemon.start()
@@ -58,16 +65,18 @@ def test_twenty_kills_under_load_leave_exact_counters_and_one_rollback(tmp_path:
             stop.set()
             writer.join()
         daemon.wait_ready()
-        expected = _oracle(daemon.journal)
-        daemon.wait_for(lambda: daemon.entries() >= expected["entries"], "the rest of the journal")
+        expected = Oracle.read(daemon.journal, unit="import@*.service", broken="broken")
+        daemon.wait_for(lambda: daemon.entries() >= expected.entries, "the rest of the journal")
         assert 1 == daemon.cli("release", "wait", release, "--timeout", "30s").returncode
         metrics = daemon.metrics()
-        assert expected["entries"] == metrics["watcher_journal_entries_total", "import"]
-        assert expected["broken"] == metrics["watcher_rule_matches_total", "import", "broken", "error"]
-        assert ["started"] == (tmp_path / "rolled-back").read_text().splitlines()
+        counters_equal_the_journal(metrics, expected, rule="broken")
+        assert 1 == command_started_at_most_once(tmp_path / "rolled-back", daemon.state / "rollback", release)
         shown = daemon.show(release)
+        failed_by_a_crossing(shown, expected, limit=LIMIT)
         assert (True, "failed") == (shown["coverage"]["complete"], shown["verdict"])
+        process_is_bounded(daemon.pid)
         daemon.stop()
+    database_is_whole(daemon.state)
 
 
 def _write(journal: LiveWriter, stop: threading.Event) -> None:
@@ -77,21 +86,3 @@ def _write(journal: LiveWriter, stop: threading.Event) -> None:
         kind = "broken" if number % 10 == 0 else "fine"
         unit = f"import@{number % 3}.service"
         journal.say(Line(at=time.time_ns() // 1000, message=f"{kind} {number}", unit=unit))
-
-
-def _oracle(journal: Path) -> dict[str, int]:
-    """Counts by journalctl over the whole directory."""
-    argv = [
-        "journalctl",
-        "--directory",
-        str(journal),
-        "-u",
-        "import@*.service",
-        "-o",
-        "json",
-        "--output-fields=MESSAGE",
-        "--no-pager",
-    ]
-    lines = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
-    messages = [json.loads(line)["MESSAGE"] for line in lines]
-    return {"entries": len(messages), "broken": sum(message.startswith("broken") for message in messages)}
