@@ -172,6 +172,8 @@ class Book:
                 rules_changed=False,
                 unread=False,
             )
+            behind = self.items[self.read :]
+            self.afters[one.release].clock_unsure = any(is_step(item) and item.arrives < self.true for item in behind)
             self._compare(self.afters[one.release])
 
     def _verify(self, event: RollbackObserved) -> None:

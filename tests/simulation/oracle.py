@@ -39,7 +39,8 @@ class Span:
     `since`: what begins then or later is new. The places are those in the journal from where on entries are seen at
     all: `since_place` for begins, `start_place` for everything else. `begun_true` is the true second of its begin; its
     instants are by the clock of the place up to which the journal was read. `unread`: the job was out of the
-    configuration for a while, and its entries with it.
+    configuration for a while, and its entries with it. `clock_unsure`: it began while a step of the clock was
+    still to be read, so that nobody can tell for sure by which clock.
     """
 
     job: JobName
@@ -54,6 +55,7 @@ class Span:
     runs_wanted: int | None = None
     rules_changed: bool = False
     unread: bool = False
+    clock_unsure: bool = False
     baseline: Baseline | None = None
 
 
