@@ -15,6 +15,7 @@ import pytest
 
 from tests.journal.supervised import Daemon, daemon, eventually
 from tests.journal.written import STEP, T0, LiveWriter, counted, cursors, lines, write
+from tests.parts.descriptors import deleted_journals
 from watcher.core.coverage import GapReason
 from watcher.journal.position import Position
 
@@ -170,13 +171,7 @@ async def test_rotation_under_load(tmp_path: Path) -> None:
             if part > 2:
                 (tmp_path / f"system@{part - 3}.journal").unlink()
         assert (3000, []) == (story.entries, story.gaps)
-        await eventually(lambda: not deleted(pid))
-
-
-def deleted(pid: int) -> list[str]:
-    """The deleted journal files that the process still holds."""
-    targets = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
-    return [target for target in targets if target.endswith(".journal (deleted)")]
+        await eventually(lambda: not deleted_journals(pid))
 
 
 @pytest.mark.parametrize("seed", range(6))

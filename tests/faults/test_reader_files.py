@@ -19,6 +19,7 @@ import pytest
 
 from tests.journal.supervised import Daemon, daemon, eventually
 from tests.journal.written import STEP, T0, UNIT, LiveWriter, counted, lines, renumber, write
+from tests.parts.descriptors import deleted_journals
 from tests.parts.journals import Fields
 from watcher.core.coverage import GapReason
 from watcher.journal.position import Position
@@ -53,13 +54,7 @@ async def test_a_hundred_rotations_under_load(tmp_path: Path) -> None:
         await eventually(lambda: story.entries >= told)
         assert (1100, 1100, 1100) == (told, story.entries, len({match.cursor for match in story.matches}))
         assert ([], []) == (story.gaps, story.restarts)
-        await eventually(lambda: not deleted_files(pid))
-
-
-def deleted_files(pid: int) -> list[str]:
-    """The deleted journal files that the process still holds."""
-    targets = [str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir()]
-    return [target for target in targets if target.endswith(".journal (deleted)")]
+        await eventually(lambda: not deleted_journals(pid))
 
 
 @pytest.mark.parametrize("entries", [1, 700, 2000])
