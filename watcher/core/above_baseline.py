@@ -77,15 +77,15 @@ def with_found(count: BaselineCount, found: Found, *, settles_at: Usec, waiting:
     return _with_trial(count, trialled, settles_at)
 
 
-def with_baseline(count: BaselineCount, baseline: Baseline, *, settles_at: Usec) -> tuple[BaselineCount, Usec | None]:
-    """The count once the baseline is there, and the instant at which what was kept has crossed it by then."""
+def with_baseline(count: BaselineCount, baseline: Baseline, *, settles_at: Usec) -> tuple[BaselineCount, int | None]:
+    """The count once the baseline is there, and the place in `pending` of what crosses it, if anything does."""
     judged = replace(_measured(count, baseline), pending=())
     if judged.lacking:
         return replace(judged, lost=0), None
-    for trialled in count.pending:
+    for place, trialled in enumerate(count.pending):
         judged = _with_trial(judged, trialled, settles_at)
         if crossed(judged) is not None:
-            return judged, trialled.at
+            return judged, place
     return judged, None
 
 

@@ -31,6 +31,7 @@ def change_phase(
             moved,
             entries_after=draft.counter(counters.ENTRIES, release.job),
             matches_after=matches_of(draft, release),
+            trial=replace(moved.trial, witnessed=()),  # what still waits is judged no more
         )
         draft.command(WriteNote(release.id))
         if moved.verdict is not None:

@@ -5,7 +5,7 @@ A window closes at the stored instant of its end, once everything before that wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from watcher.core import counters, verifying
@@ -14,17 +14,18 @@ from watcher.core.duration import Usec
 from watcher.core.ending import change_phase, fail
 from watcher.core.found import Found, Match, RunEnded
 from watcher.core.messages import BaselineRead, BatchRead
-from watcher.core.names import JobName
+from watcher.core.names import JobName, ReleaseId
 from watcher.core.policy import SharedCause
 from watcher.core.reason import Reason
 from watcher.core.release import Phase, Release, Verdict
 from watcher.core.severity import Severity
 from watcher.core.shared_cause import shared_cause
 from watcher.core.state import OPEN_PHASES
-from watcher.core.trial import Trial
+from watcher.core.trial import Place, Trial
 from watcher.core.trouble import Memory, Trouble, errors_in
 from watcher.core.verdict import verdict_at_end
 from watcher.core.weighing import weigh, weigh_baseline
+from watcher.core.witness import recalled, witnessed
 
 
 def count_batch(draft: Draft, batch: BatchRead) -> None:
@@ -51,13 +52,12 @@ def judge_batch(draft: Draft, batch: BatchRead) -> None:
     by_job: dict[JobName, list[Found]] = {}
     for found in batch.found:
         by_job.setdefault(found.job, []).append(found)
-    crossings: dict[int, list[_Crossing]] = {}
+    due: dict[int, list[_Due]] = {}
     opened = [one for one in draft.before.releases.values() if one.phase in OPEN_PHASES]
     for release in (*opened, *draft.before.verifying()):
-        crossing = _judge(draft, release, batch, by_job.get(release.job, ()))
-        if crossing is not None:
-            crossings.setdefault(id(crossing.found), []).append(crossing)
-    _in_order(draft, batch.found, crossings)
+        for one in _judge(draft, release, batch, by_job.get(release.job, ())):
+            due.setdefault(id(one.found), []).append(one)
+    _in_order(draft, batch.found, due)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +69,21 @@ class _Crossing:
     reasons: tuple[Reason, ...]
 
 
-def _judge(draft: Draft, release: Release, batch: BatchRead, found: Sequence[Found]) -> _Crossing | None:
-    """Count the batch into the release's open trial; a crossing is given back, an end that was reached is taken."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PutBy:
+    """With `found` something came that waits for the baseline, at its place in the release's trial."""
+
+    found: Found
+    release: ReleaseId
+    place: Place
+
+
+_Due = _Crossing | _PutBy
+"""What is to be done once everything up to that find is known of all jobs."""
+
+
+def _judge(draft: Draft, release: Release, batch: BatchRead, found: Sequence[Found]) -> Iterator[_Due]:
+    """Count the batch into the release's open trial; gives what then is due, an end that was reached is taken."""
     verification = release.verification
     trial = known = release.trial if verification is None else verification.trial
     for gap in batch.gaps:
@@ -78,14 +91,15 @@ def _judge(draft: Draft, release: Release, batch: BatchRead, found: Sequence[Fou
     weighed = weigh(trial, batch, job=release.job, found=found)
     judged = release if weighed.trial is known else _with_trial(release, weighed.trial)
     if weighed.crossing is not None:
-        return _Crossing(found=weighed.crossing, release=judged, reasons=weighed.reasons)
+        yield _Crossing(found=weighed.crossing, release=judged, reasons=weighed.reasons)
+        return
     if judged is not release:
         draft.put(judged)
     if judged.verification is None:
         _close_if_over(draft, judged, batch.read_until)
     elif trial.end is not None and batch.read_until >= trial.end:
         verifying.close(draft, judged, judged.verification, trial.end)
-    return None
+    yield from (_PutBy(found=one, release=release.id, place=place) for one, place in weighed.put_by)
 
 
 def _with_trial(release: Release, trial: Trial) -> Release:
@@ -95,14 +109,20 @@ def _with_trial(release: Release, trial: Trial) -> Release:
     return replace(release, verification=replace(verification, trial=trial))
 
 
-def _in_order(draft: Draft, found: Sequence[Found], crossings: Mapping[int, list[_Crossing]]) -> None:
-    """Remember what went wrong, entry by entry, and fail the releases by what was known at that very entry."""
+def _in_order(draft: Draft, found: Sequence[Found], due: Mapping[int, list[_Due]]) -> None:
+    """Remember what went wrong, entry by entry, and fail the releases by what was known at that very entry.
+
+    What waits for the baseline is judged later, by what was known at its own entry.
+    """
     memory = Memory(draft.before.troubles)
     for one, is_error, shared in errors_in(found):
         if is_error:
             memory.note(one.job, one.at, critical=_is_critical(one), shared=shared)
-        for crossing in crossings.get(id(one), ()):
-            _fail(draft, memory.known(), crossing)
+        for what in due.get(id(one), ()):
+            if isinstance(what, _Crossing):
+                _fail(draft, memory.known(), what)
+            else:
+                _witness(draft, memory.known(), what)
     draft.troubles |= memory.changed()
 
 
@@ -126,19 +146,34 @@ def _shared(draft: Draft, troubles: Mapping[JobName, Trouble], release: Release,
     return () if reason is None else (reason,)
 
 
+def _witness(draft: Draft, troubles: Mapping[JobName, Trouble], put_by: _PutBy) -> None:
+    release = draft.release(put_by.release)
+    if release is not None and release.policy.release.shared_cause is not SharedCause.IGNORE:
+        draft.put(witnessed(draft, troubles, release, put_by.place))
+
+
 def take_baseline(draft: Draft, event: BaselineRead) -> None:
     """What was before the release is known now: judge what waited for it. A second answer changes nothing."""
     release = draft.release(event.release)
     if release is None or release.phase not in OPEN_PHASES or not release.trial.waits:
         return
-    trial, reasons, at = weigh_baseline(release.trial, event.baseline, window=release.window)
-    known = replace(release, trial=trial)
-    if reasons and at is not None:
-        fail(draft, known, at=at, reasons=(*reasons, *_shared(draft, draft.before.troubles, known, at)))
+    resolved = weigh_baseline(release.trial, event.baseline, window=release.window)
+    known = replace(release, trial=resolved.trial)
+    if resolved.first is not None:
+        at = resolved.first.at
+        fail(draft, known, at=at, reasons=(*resolved.reasons, *_shared_then(draft, release, resolved.first)))
         _observe_latency(draft, at)
         return
     draft.put(known)
     _close_if_over(draft, known, draft.before.read_until)
+
+
+def _shared_then(draft: Draft, release: Release, place: Place) -> tuple[Reason, ...]:
+    """What was known when that was put by; where an older program kept nothing of it, what is known now."""
+    then = recalled(release, place)
+    if then is None:
+        return _shared(draft, draft.before.troubles, release, place.at)
+    return () if then.cause is None else (then.cause,)
 
 
 def _close_if_over(draft: Draft, release: Release, read_until: Usec | None) -> None:

@@ -61,15 +61,15 @@ def with_found(count: NewErrorCount, found: Found, baseline: Baseline | None) ->
     return replace(count, entries=count.entries + 1, new=_with_kind(count.new, _seen(found)))
 
 
-def with_baseline(count: NewErrorCount, baseline: Baseline, *, window: Usec) -> tuple[NewErrorCount, Usec | None]:
-    """The count once the baseline is there, and the instant at which what was kept has crossed it by then."""
+def with_baseline(count: NewErrorCount, baseline: Baseline, *, window: Usec) -> tuple[NewErrorCount, int | None]:
+    """The count once the baseline is there, and the place in `pending` of what crosses it, if anything does."""
     judged = replace(count, pending=(), more=(), lacking=_lacking(baseline, window))
     if judged.lacking:
         return replace(judged, lost=0), None
-    for found in count.pending:
+    for place, found in enumerate(count.pending):
         judged = with_found(judged, found, baseline)
         if crossed(judged) is not None:
-            return judged, found.at
+            return judged, place
     for one in count.more:
         judged = replace(judged, known=_with_kind(judged.known, one))
     return judged, None

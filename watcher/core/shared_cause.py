@@ -7,6 +7,7 @@ never starts one, and without evidence nothing is held.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from watcher.core.draft import Draft
 from watcher.core.duration import MINUTE, Usec
@@ -31,7 +32,7 @@ def shared_cause(draft: Draft, troubles: Mapping[JobName, Trouble], release: Rel
     """
     if release.started_at is None:
         return None
-    took = Usec(min(max(at - release.started_at, 0), FAR))
+    took = _took(release.started_at, at)
     opened = Usec(at - max(took, NEAR))
     others = sorted(
         job
@@ -45,6 +46,16 @@ def shared_cause(draft: Draft, troubles: Mapping[JobName, Trouble], release: Rel
     return Reason(
         code=ReasonCode.SHARED_CAUSE, what=", ".join(_named(others)), count=len(others), span=Usec(at - opened)
     )
+
+
+def as_of(cause: Reason, release: Release, at: Usec) -> Reason:
+    """The shared cause of a release that fails at `at`, with the span that was looked at."""
+    start = at if release.started_at is None else release.started_at
+    return replace(cause, span=Usec(max(_took(start, at), NEAR)))
+
+
+def _took(start: Usec, at: Usec) -> Usec:
+    return Usec(min(max(at - start, 0), FAR))
 
 
 def _began(trouble: Episode, opened: Usec, at: Usec, took: Usec) -> bool:

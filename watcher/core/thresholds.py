@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import assert_never
 
 from watcher.core import above_baseline, match_count, new_errors, run_count, run_ratio
-from watcher.core.above_baseline import BaselineCount
+from watcher.core.above_baseline import BaselineCount, Trialled
 from watcher.core.baseline import Baseline
 from watcher.core.duration import Usec
 from watcher.core.found import ErrorSeen, Match, RunEnded
@@ -48,8 +48,8 @@ def with_found(count: Count, found: Counted, *, settles_at: Usec, baseline: Base
     assert_never(count)
 
 
-def with_baseline(count: Count, baseline: Baseline, *, settles_at: Usec, window: Usec) -> tuple[Count, Usec | None]:
-    """The count once the baseline is there, and the instant of the crossing, if what had waited for it crosses."""
+def with_baseline(count: Count, baseline: Baseline, *, settles_at: Usec, window: Usec) -> tuple[Count, int | None]:
+    """The count once the baseline is there, and which of what had waited for it crosses, if any does."""
     match count:
         case MatchCount() | RunCount() | RatioCount():
             return count, None
@@ -57,6 +57,16 @@ def with_baseline(count: Count, baseline: Baseline, *, settles_at: Usec, window:
             return above_baseline.with_baseline(count, baseline, settles_at=settles_at)
         case NewErrorCount():
             return new_errors.with_baseline(count, baseline, window=window)
+    assert_never(count)
+
+
+def pending(count: Count) -> tuple[ErrorSeen | Trialled, ...]:
+    """What waits for the baseline, in the order in which it came."""
+    match count:
+        case MatchCount() | RunCount() | RatioCount():
+            return ()
+        case BaselineCount() | NewErrorCount():
+            return count.pending
     assert_never(count)
 
 

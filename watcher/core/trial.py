@@ -13,6 +13,7 @@ from watcher.core.duration import Usec
 from watcher.core.found import ErrorSeen, Match
 from watcher.core.names import RuleName
 from watcher.core.policy import Threshold
+from watcher.core.reason import Reason
 from watcher.core.runs_seen import NO_RUNS, RunsSeen
 from watcher.core.thresholds import Count, begun, lookback, stepped
 
@@ -30,6 +31,27 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Something that waits for the baseline: which of its threshold's, and which of the trial's counts that is."""
+
+    threshold: int
+    place: int
+    at: Usec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witnessed:
+    """What was known of other jobs from the `place`th on of what waits for a threshold: a shared cause, None for none.
+
+    Its span is left out; it is another one for each place.
+    """
+
+    threshold: int
+    place: int
+    cause: Reason | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
     """One span under judgement, `[start, end)`; all three instants are None until its clock starts.
 
@@ -43,6 +65,7 @@ class Trial:
     before PID 1 says that it started it). With `must_run` one that is not old has to be seen. With `runs_wanted` the
     trial is over at the end of so many runs, which is `over_at`. `expected` counts expected lines.
     `is_overread`: entries of the job from beyond its end have been read while it stays open, and nobody judged them.
+    `witnessed` is what was known of other jobs as what waits for the baseline came in.
     """
 
     counts: tuple[Count, ...]
@@ -66,6 +89,7 @@ class Trial:
     unclear: tuple[Entry, ...] = ()
     expected: int = 0
     is_overread: bool = False
+    witnessed: tuple[Witnessed, ...] = ()
 
     def started(self, at: Usec, *, length: Usec, settle: Usec) -> Trial:
         """This trial with its clock started at `at`."""

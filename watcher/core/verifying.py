@@ -75,7 +75,7 @@ def _with_baseline(trial: Trial, release: Release, length: Usec) -> Trial:
     if baseline is None and trial.lookback is not None and trial.start is not None:
         unread = "the release failed before it was read"
         baseline = Baseline(since=trial.start, until=trial.start, problem=unread)
-    return trial if baseline is None else weigh_baseline(trial, baseline, window=length)[0]
+    return trial if baseline is None else weigh_baseline(trial, baseline, window=length).trial
 
 
 def fails(draft: Draft, release: Release, *, at: Usec, reasons: tuple[Reason, ...]) -> None:

@@ -18,7 +18,7 @@ from watcher.core.names import JobName
 from watcher.core.new_errors import NewErrorCount
 from watcher.core.reason import Reason
 from watcher.core.thresholds import Counted
-from watcher.core.trial import Entry, Sighting, Trial
+from watcher.core.trial import Entry, Place, Sighting, Trial
 
 SIGHTINGS_KEPT = 5
 """How many of the first matches of a window are shown in its note with the lines around them."""
@@ -32,12 +32,23 @@ UNCLEAR_KEPT = 50
 class Weighed:
     """The trial with everything counted up to the end of the batch, or up to what ended it.
 
-    That is the find that crossed thresholds, for `reasons`, or the last run that the window waited for.
+    That is the find that crossed thresholds, for `reasons`, or the last run that the window waited for. `put_by` is
+    what waits for the baseline since this batch, with the find at which it came.
     """
 
     trial: Trial
     reasons: tuple[Reason, ...] = ()
     crossing: Found | None = None
+    put_by: tuple[tuple[Found, Place], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """The trial with its baseline. `first` is what crossed thresholds first, for `reasons`, of all that had waited."""
+
+    trial: Trial
+    reasons: tuple[Reason, ...] = ()
+    first: Place | None = None
 
 
 def weigh(trial: Trial, batch: BatchRead, *, job: JobName, found: Sequence[Found]) -> Weighed:
@@ -53,14 +64,14 @@ def weigh(trial: Trial, batch: BatchRead, *, job: JobName, found: Sequence[Found
         if last is not None and one.cursor != last.cursor:
             break  # the entry that ends the run may be an error by itself, and that is the release's
         for counted in count.take(one):
-            reasons = count.hold(counted)
+            reasons = count.hold(counted, one)
             if reasons:
                 return Weighed(trial=_see(count.result(), batch, job), reasons=reasons, crossing=one)
         if last is None and isinstance(one, RunEnded) and count.is_over:
             last = one
     # the window ends before the instant of what filled it, but that was heard
     weighed = count.result() if last is None else replace(count.result(), over_at=last.at, heard=True)
-    return Weighed(trial=_see(weighed, batch, job))
+    return Weighed(trial=_see(weighed, batch, job), put_by=tuple(count.put_by))
 
 
 def _see(trial: Trial, batch: BatchRead, job: JobName) -> Trial:
@@ -80,19 +91,24 @@ def _see(trial: Trial, batch: BatchRead, job: JobName) -> Trial:
     return replace(trial, heard=heard, is_overread=beyond, gaps=(trial.gaps + gaps)[:GAPS_KEPT])
 
 
-def weigh_baseline(trial: Trial, baseline: Baseline, *, window: Usec) -> tuple[Trial, tuple[Reason, ...], Usec | None]:
-    """The trial once its baseline is there: what waited for it is judged, as of its own instants.
-
-    With reasons, the instant is that of the first crossing.
-    """
+def weigh_baseline(trial: Trial, baseline: Baseline, *, window: Usec) -> Resolved:
+    """The trial once its baseline is there: what waited for it is judged, as of its own instants."""
     settles_at = trial.settles_at or Usec(0)
-    judged = [thresholds.with_baseline(count, baseline, settles_at=settles_at, window=window) for count in trial.counts]
+    counts, crossings = [], []
+    for threshold, count in enumerate(trial.counts):
+        judged, place = thresholds.with_baseline(count, baseline, settles_at=settles_at, window=window)
+        counts.append(judged)
+        if place is not None:
+            at = thresholds.pending(count)[place].at
+            crossings.append((Place(threshold=threshold, place=place, at=at), judged))
+    known = replace(trial, baseline=baseline, counts=tuple(counts), witnessed=())
+    if not crossings:
+        return Resolved(trial=known)
     # an entry's match comes before its kind, as in the journal
-    crossed = [(when, isinstance(count, NewErrorCount), count) for count, when in judged if when is not None]
-    first = min((when, is_kind) for when, is_kind, _ in crossed) if crossed else None
-    told = [thresholds.crossed(count) for when, is_kind, count in crossed if (when, is_kind) == first]
-    known = replace(trial, baseline=baseline, counts=tuple(count for count, _ in judged))
-    return known, tuple(reason for reason in told if reason is not None), None if first is None else first[0]
+    instants = [(place.at, isinstance(count, NewErrorCount)) for place, count in crossings]
+    first = [crossing for crossing, instant in zip(crossings, instants, strict=True) if instant == min(instants)]
+    told = [thresholds.crossed(count) for _, count in first]
+    return Resolved(trial=known, reasons=tuple(reason for reason in told if reason is not None), first=first[0][0])
 
 
 class _Count:
@@ -109,6 +125,7 @@ class _Count:
         self._expected = trial.expected
         self._runs = trial.runs
         self._touched = False
+        self.put_by: list[tuple[Found, Place]] = []
 
     @property
     def is_over(self) -> bool:
@@ -126,8 +143,8 @@ class _Count:
             case RunEnded():
                 yield from self._take_end(found)
 
-    def hold(self, counted: Counted) -> tuple[Reason, ...]:
-        """Hold it against the thresholds; every reason to fail the release that it completes."""
+    def hold(self, counted: Counted, found: Found) -> tuple[Reason, ...]:
+        """Hold it against the thresholds; every reason to fail the release that it completes. It came at `found`."""
         settles_at = self._trial.settles_at
         if settles_at is None:
             return ()
@@ -137,6 +154,8 @@ class _Count:
             if more is not count:
                 self._counts[place] = more
                 reasons.append(thresholds.crossed(more))
+                if len(thresholds.pending(more)) > (before := len(thresholds.pending(count))):
+                    self.put_by.append((found, Place(threshold=place, place=before, at=counted.at)))
         return tuple(reason for reason in reasons if reason is not None)
 
     def _take_entry(self, entry: Entry) -> Iterator[Entry]:
