@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.events import HELLO, RELEASE, START, batch, match, observed, policy, release, settings
+from watcher.adapters.front import FrontError
 from watcher.adapters.notes import Notes
 from watcher.adapters.store import Store
 from watcher.core.excerpt import ReadAgain
@@ -26,6 +27,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened = Store.open(tmp_path, START)
     yield opened
     opened.close()
+
+
+def trips(*_: object, **__: object) -> str:
+    """A defect in what renders a note."""
+    raise IndexError("tuple index out of range")
 
 
 class Writer:
@@ -86,3 +92,39 @@ async def test_a_release_that_goes_on_meanwhile(writer: Writer) -> None:
     writer.meanwhile = goes_on
     assert "rolled back" in await writer.written()
     assert 2 == writer.reads
+
+
+async def test_a_defect_in_a_note(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told loudly and to whoever asks; others are written, and this one once it can be."""
+    with monkeypatch.context() as broken:
+        broken.setattr("watcher.notebook.render_note", trips)
+        writer.desk.take(observed(RollbackState.SUCCEEDED, at="2m"))
+        with pytest.raises(FrontError, match=r"can't be made: a defect: IndexError\('tuple index out of range'\)"):
+            await writer.written()
+    assert ["note can't be made"] == [one.message for one in caplog.records if one.levelname == "ERROR"]
+    assert "IndexError" in caplog.text
+    writer.notebook.due(RELEASE)
+    assert "rolled back" in await writer.written()
+
+
+async def test_a_defect_in_one_note_keeps_the_next_from_nothing(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notebook goes on, and with it the daemon."""
+
+    def trips_once(*_: object, **__: object) -> str:
+        monkeypatch.undo()
+        return trips()
+
+    monkeypatch.setattr("watcher.notebook.render_note", trips_once)
+    writer.desk.take(observed(RollbackState.SUCCEEDED, at="2m"))
+    task = asyncio.get_running_loop().create_task(writer.notebook.run())
+    with pytest.raises(FrontError):
+        await writer.notebook.read(RELEASE, patience=1)
+    writer.desk.take(observed(RollbackState.SUCCEEDED, at="3m"))
+    writer.notebook.due(RELEASE)
+    assert "rolled back" in (await writer.notebook.read(RELEASE, patience=1) or "")
+    assert not task.done()
+    task.cancel()

@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
+from watcher.adapters.front import FrontError
 from watcher.adapters.log import log
 from watcher.adapters.notes import NoteError, Notes
 from watcher.adapters.store import Store, StoreError
 from watcher.core.codec import RecordError
+from watcher.core.errors import WatcherError
 from watcher.core.excerpt import ReadAgain
 from watcher.core.names import ReleaseId
 from watcher.core.note import note_record, render_note
@@ -22,6 +24,7 @@ from watcher.dispatch.failpoint import reached
 from watcher.journal.source import Source
 
 RETRY_SECONDS = 5.0
+_DEFECT = "`watcher release show {release}` has all that it would tell; please report what the daemon's log says of it"
 
 ReadExcerpts = Callable[[Release], Awaitable[ReadAgain]]
 
@@ -41,11 +44,13 @@ class Notebook:
         self._source = source
         self._due: asyncio.Queue[ReleaseId] = asyncio.Queue()
         self._asked: set[ReleaseId] = set()
+        self._given_up: dict[ReleaseId, str] = {}
         self._written = asyncio.Condition()
 
     def due(self, release_id: ReleaseId) -> None:
         """The record of the release has changed in what a note tells: it is to be written (again)."""
         self._asked.add(release_id)
+        self._given_up.pop(release_id, None)
         self._due.put_nowait(release_id)
 
     async def run(self) -> NoReturn:
@@ -58,18 +63,41 @@ class Notebook:
                 await self._write(release_id)
             except RecordError as error:  # of a newer program: it stays due, and is that program's to write
                 log.error("note could not be written", extra={"facts": {"release": release_id, "why": error.message}})
+                await self._give_up(release_id, error.message)
             except (NoteError, StoreError) as error:
                 log.error("note could not be written", extra={"facts": {"release": release_id, "why": error.message}})
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, self.due, release_id)
+            except WatcherError:
+                raise
+            except Exception as error:  # noqa: BLE001 - it is due at each start: to die of it would mean for ever
+                facts = {"release": release_id, "hint": _DEFECT.format(release=release_id)}
+                log.error("note can't be made", exc_info=error, extra={"facts": facts})
+                await self._give_up(release_id, f"a defect: {error!r:.200}")
 
     async def read(self, release_id: ReleaseId, *, patience: float) -> str | None:
-        """The note of the release; one that is due is waited for, up to `patience` seconds."""
+        """The note of the release; one that is due is waited for, up to `patience` seconds.
+
+        Raises FrontError: it can't be made; and what the store and the notes raise.
+        """
         try:
             async with asyncio.timeout(patience), self._written:
-                await self._written.wait_for(lambda: release_id not in self._store.notes_due())
+                await self._written.wait_for(
+                    lambda: release_id in self._given_up or release_id not in self._store.notes_due()
+                )
         except TimeoutError:
             log.warning("note is late", extra={"facts": {"release": release_id}})
+        if release_id in self._given_up:
+            why = self._given_up[release_id]
+            raise FrontError(
+                f"the note of release {release_id} can't be made: {why}", hint=_DEFECT.format(release=release_id)
+            )
         return self._notes.read(release_id)
+
+    async def _give_up(self, release_id: ReleaseId, why: str) -> None:
+        """It stays due: tried again when the release goes on, and at the next start, perhaps of a mended program."""
+        self._given_up[release_id] = why
+        async with self._written:
+            self._written.notify_all()
 
     async def _write(self, release_id: ReleaseId) -> None:
         self._asked.discard(release_id)
