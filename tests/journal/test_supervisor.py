@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import subprocess
 import sys
 import time
+from asyncio.subprocess import Process
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from tests.journal.supervised import daemon, eventually
 from tests.journal.written import JOB, STEP, T0, Line, LiveWriter, lines, write
 from watcher.core.names import JobName
+from watcher.journal import supervisor
 from watcher.journal.source import Source
 from watcher.journal.wire import Announced, Plan, encode_message
 
@@ -171,6 +174,23 @@ async def test_store_that_stays_full(tmp_path: Path) -> None:
         write(tmp_path, "system", lines(1))
         turns = story.supervisor.turns
         await eventually(lambda: story.supervisor.turns > turns + 4)
+
+
+async def test_reader_that_can_not_be_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trying is all that can be done, so the watchdog is fed: an end would only take the sockets down."""
+
+    async def fails() -> Process:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    write(tmp_path, "system", lines(1))
+    with monkeypatch.context() as full:
+        full.setattr(supervisor, "_start", fails)
+        async with daemon(tmp_path) as story:
+            turns = story.supervisor.turns
+            await eventually(lambda: story.supervisor.turns > turns + 2)
+            assert "the journal reader can't be started: Resource temporarily unavailable" == story.supervisor.trouble
+            full.undo()
+            await story.ready()
 
 
 async def test_slow_daemon(tmp_path: Path) -> None:

@@ -95,9 +95,13 @@ class Supervisor:
         self._spot: Spot | None = None
         self._suspect: Spot | None = None
         self._pinned: tuple[Spot, ...] = ()
+        self._unstarted = ""
         self._trouble: str | None = "the journal reader is starting"
         self.turns = 0
-        """How often something that the reader said was dealt with to its end: stands still when anything hangs."""
+        """How often something that the reader said was dealt with to its end: stands still when anything hangs.
+
+        That no reader can be started is counted as well: an end of the daemon would mend nothing.
+        """
 
     @property
     def trouble(self) -> str | None:
@@ -142,7 +146,7 @@ class Supervisor:
 
     async def _live(self) -> Ending:
         """Starts a process and attends it to its end."""
-        self._is_replaced = False
+        self._is_replaced, self._unstarted = False, ""
         self._stirred.clear()
         self._spot = None
         was_death = self._ending in _DEATHS
@@ -152,6 +156,8 @@ class Supervisor:
             self._process = process = await _start()
         except OSError as error:  # no process or memory to be had: that may pass, and the sockets must stay up
             log.error("journal reader can't be started", extra={"facts": {"why": error}})  # noqa: TRY400 - no defect
+            self._unstarted = error.strerror or str(error)
+            self.turns += 1  # trying again is all that can be done: it is no hang
             return Ending.ERROR
         try:
             self._tell(encode_plan(replace(plan, poll=self._poll)))  # a window may have opened during the start
@@ -237,7 +243,11 @@ class Supervisor:
         self._ending = ending
         if ending is Ending.CONFIG or self._is_stopping:
             return
-        self._trouble = f"the journal reader ended ({ending.value}) and is started again"
+        self._trouble = (
+            f"the journal reader can't be started: {self._unstarted}"
+            if self._unstarted
+            else f"the journal reader ended ({ending.value}) and is started again"
+        )
         log.warning(
             "journal reader ended", extra={"facts": {"reason": ending.value, "again_in_seconds": self._backoff}}
         )
