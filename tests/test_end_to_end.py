@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -276,6 +277,27 @@ def test_a_reload_moves_the_metrics_address(here: Path, journal: LiveWriter) -> 
         assert "Address already in use" in done.stderr
         daemon.port = second
         assert 200 == daemon.get("/-/ready")[0]
+
+
+def test_a_reload_that_can_not_be_stored_changes_nothing(here: Path, journal: LiveWriter) -> None:
+    """Neither the address nor the settings, and the metric tells that it failed; once there is room it is taken."""
+    with DaemonProcess(here, job(here)) as daemon:
+        daemon.start_release()
+        first, second = daemon.port, free_port()
+        daemon.port = second
+        daemon.configure(job(here).replace("half-imported", "gave-up"))  # which the open release has to be told
+        daemon.port = first
+        database = sqlite3.connect(daemon.state / "state.db", isolation_level=None)
+        database.execute("BEGIN IMMEDIATE")  # to the daemon this is as a full disk is: it can't commit
+        done = daemon.cli("reload")
+        database.execute("ROLLBACK")
+        database.close()
+        assert 75 == done.returncode, done.stderr
+        assert 0 == daemon.metrics()["watcher_config_last_reload_successful",]
+        assert 0 == daemon.cli("reload").returncode
+        assert 0 == daemon.get("/-/ready")[0]
+        daemon.port = second
+        assert 1 == daemon.metrics()["watcher_config_last_reload_successful",]
 
 
 def test_a_second_daemon_on_the_same_state_exits(here: Path, journal: LiveWriter) -> None:

@@ -52,9 +52,13 @@ class Configured:
 
     def refusal(self, problems: tuple[str, ...], hint: str) -> ReloadRefusedError:
         """The new settings can't be used; the old ones stay."""
-        self.is_current = False
+        self.not_adopted()
         message = f"{self._path}: the new configuration is refused, the old one stays"
         return ReloadRefusedError(message, problems=problems, hint=hint)
+
+    def not_adopted(self) -> None:
+        """They could not be taken in."""
+        self.is_current = False
 
     def adopt(self, settings: Settings) -> None:
         """They are in use from now on."""

@@ -247,11 +247,14 @@ class Daemon:
     async def _reload(self) -> None:
         settings = await self._configured.read_again()
         try:
-            await self._listeners.move(settings.metrics_address)
+            async with self._listeners.moving(settings.metrics_address):
+                await self._desk.ask(_loaded(settings))
+                self._configured.adopt(settings)
         except AddressError as error:
             raise self._configured.refusal((str(error),), error.hint) from error
-        await self._desk.ask(_loaded(settings))
-        self._configured.adopt(settings)
+        except FrontError:
+            self._configured.not_adopted()
+            raise
         await self._supervisor.replace(self._configured.plan)
         self._configured.warn()
         log.info("reloaded", extra={"facts": {"config": settings.hash, "jobs": len(settings.jobs)}})

@@ -6,8 +6,8 @@ Knows both servers and which socket each of them gets; nothing of what they serv
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Self
 
@@ -54,17 +54,27 @@ class Listeners:
         if self._web is not None:
             self._web.accept_no_more()
 
-    async def move(self, metrics: Address | None) -> None:
-        """Listen for readers at another address, if it is another. Raises AddressError: nothing has changed then."""
+    @asynccontextmanager
+    async def moving(self, metrics: Address | None) -> AsyncIterator[None]:
+        """Listen for readers at another address, if it is another: from the body on at both, after it at the new one.
+
+        If the body raises, at the old one as before. Raises AddressError before the body: nothing has changed.
+        """
         if metrics == self._metrics:
+            yield
             return
+        web = None if self._inherited else await self._opened(metrics)
+        try:
+            yield
+        except BaseException:
+            await _close(web)
+            raise
+        self._metrics = metrics
         if self._inherited:
-            self._metrics = metrics
             self._say_who_decides()
             return
-        web = await self._opened(metrics)
-        await self._close_web()
-        self._web, self._metrics = web, metrics
+        before, self._web = self._web, web
+        await _close(before)
 
     async def _opened(self, metrics: Address | None) -> WebServer | None:
         listener = self._inherited.get(METRICS)
@@ -77,8 +87,7 @@ class Listeners:
         return await WebServer(self._front, metrics).__aenter__()
 
     async def _close_web(self) -> None:
-        if self._web is not None:
-            await self._web.__aexit__(None, None, None)
+        await _close(self._web)
 
     def _say_who_decides(self) -> None:
         """Where the manager opens the sockets, the configuration's address says nothing; tell whoever relies on it."""
@@ -93,3 +102,8 @@ class Listeners:
         if wanted != f"{host}:{port}":
             facts = {"listen.metrics": wanted or "null", "used": f"{host}:{port}", "hint": f"systemctl edit {_UNIT}"}
             log.warning("listen.metrics is not used: the socket unit says where to listen", extra={"facts": facts})
+
+
+async def _close(web: WebServer | None) -> None:
+    if web is not None:
+        await web.__aexit__(None, None, None)
