@@ -18,6 +18,7 @@ from watcher.config.nodes import Node, ScalarNode
 from watcher.config.rule_sections import RuleSection
 from watcher.config.section import TEXT, Name, NameKey, Pattern, Section, SeverityWord, Text, goes_with, leaf, one_of
 from watcher.core.duration import HOUR, MINUTE, Usec
+from watcher.core.new_errors import PENDING_KEPT
 from watcher.core.policy import ROLLBACKS_PER_HOUR, Blame, Mode, SharedCause
 from watcher.core.severity import Severity
 
@@ -47,7 +48,14 @@ def _factor(node: Node) -> float:
 Flag = Annotated[bool, leaf(leaves.flag), WithJsonSchema({"type": "boolean"})]
 Count = Annotated[int, leaf(leaves.count), WithJsonSchema({"type": "integer", "minimum": 1})]
 MatchCount = Annotated[
-    int, leaf(leaves.match_count), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": leaves.MOST_MATCHES})
+    int,
+    leaf(leaves.count_up_to(leaves.MOST_MATCHES)),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": leaves.MOST_MATCHES}),
+]
+ErrorCount = Annotated[
+    int,
+    leaf(leaves.count_up_to(PENDING_KEPT)),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": PENDING_KEPT}),
 ]
 Span = Annotated[Usec, leaf(leaves.span), WithJsonSchema(_DURATION)]
 PositiveSpan = Annotated[Usec, leaf(leaves.positive_span), WithJsonSchema(_DURATION)]
@@ -120,7 +128,7 @@ class AboveBaselineSection(Section):
 class NewErrorsSection(Section):
     """Kinds of errors that the job did not have before the release."""
 
-    count: Count = Field(default=1, description="how many fail the release")
+    count: ErrorCount = Field(default=1, description="how many fail the release")
 
 
 class FailWhenSection(Section):

@@ -107,12 +107,16 @@ def count(node: Node) -> int:
     return int(digits)
 
 
-def match_count(node: Node) -> int:
-    """A whole number of matches: a release remembers the instant of each, so there is an upper bound."""
-    value = count(node)
-    if value > MOST_MATCHES:
-        raise WrongError(f"must be at most {MOST_MATCHES:,}, not {value}")
-    return value
+def count_up_to(most: int) -> Callable[[Node], int]:
+    """A whole number of things of which a release remembers each one, so there is an upper bound."""
+
+    def bounded(node: Node) -> int:
+        value = count(node)
+        if value > most:
+            raise WrongError(f"must be at most {most:,}, not {value}")
+        return value
+
+    return bounded
 
 
 def number(node: Node, *, above: float, below: float = math.inf, or_equal: bool = False) -> float:

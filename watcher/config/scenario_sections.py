@@ -43,7 +43,7 @@ def _times(node: Node) -> int:
     if isinstance(node, ScalarNode) and node.style is Style.PLAIN and node.text == "0":
         return 0
     try:
-        return leaves.match_count(node)
+        return leaves.count_up_to(leaves.MOST_MATCHES)(node)
     except WrongError as error:
         raise WrongError(error.message.replace("from 1 on", "from 0 on")) from error
 

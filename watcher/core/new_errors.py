@@ -16,7 +16,7 @@ from watcher.core.reason import Reason, ReasonCode
 from watcher.core.standing import Standing
 
 PENDING_KEPT = 500
-"""Entries that are kept while the baseline is read, of one kind no more than its limit."""
+"""Entries that are kept while the baseline is read, of one kind no more than its limit; that is no higher."""
 KINDS_KEPT = 20
 """How many new kinds, and how many known ones, a record holds by name."""
 
@@ -103,10 +103,10 @@ def _detail(count: NewErrorCount, seen: str) -> str:
 
 
 def _waiting(count: NewErrorCount, found: ErrorSeen) -> NewErrorCount:
-    limit = count.threshold.count
-    if sum(one.kind == found.kind for one in count.pending) >= limit:
+    is_full = any(one.kind == found.kind for one in count.more)  # the quick look; a storm is of few kinds
+    if is_full or sum(one.kind == found.kind for one in count.pending) >= count.threshold.count:
         return replace(count, more=_with_kind(count.more, _seen(found)))
-    if len(count.pending) >= max(PENDING_KEPT, limit):
+    if len(count.pending) >= PENDING_KEPT:
         return replace(count, lost=count.lost + 1)
     return replace(count, pending=(*count.pending, found))
 
