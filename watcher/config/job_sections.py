@@ -59,6 +59,7 @@ ErrorCount = Annotated[
 ]
 Span = Annotated[Usec, leaf(leaves.span), WithJsonSchema(_DURATION)]
 PositiveSpan = Annotated[Usec, leaf(leaves.positive_span), WithJsonSchema(_DURATION)]
+WindowSpan = Annotated[Usec, leaf(leaves.window), WithJsonSchema(_DURATION)]
 RollbackSpan = Annotated[Usec, leaf(leaves.rollback_timeout), WithJsonSchema(_DURATION)]
 Address = Annotated[
     tuple[str, int] | None,
@@ -165,7 +166,7 @@ class WindowSection(Section):
     """A watch window: until so many runs have ended, at the latest until `max`."""
 
     runs: Count | None = Field(default=None, description="so many finished runs")
-    max: PositiveSpan = Field(description="at the latest by then")
+    max: WindowSpan = Field(description="at the latest by then")
 
 
 class RollbackSection(Section):
@@ -192,7 +193,7 @@ def _window(value: Any) -> Any:
     if not isinstance(value, ScalarNode):
         return value
     try:
-        return WindowSection.model_construct(max=leaves.positive_span(value))
+        return WindowSection.model_construct(max=leaves.window(value))
     except WrongError as error:
         raise from_wrong(error) from error
 

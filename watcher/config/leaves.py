@@ -19,6 +19,7 @@ from watcher.config.suggest import nearest
 from watcher.core.duration import HOUR, Usec, format_duration, parse_duration
 from watcher.core.errors import DurationError
 from watcher.core.names import is_safe_name
+from watcher.core.policy import SHORTEST_WINDOW
 
 LONGEST_TEXT = 4096
 """Characters of one value: a pattern, an argument, an owner."""
@@ -157,6 +158,15 @@ def positive_span(node: Node) -> Usec:
     value = span(node)
     if value == 0:
         raise WrongError("must be longer than 0s")
+    return value
+
+
+def window(node: Node) -> Usec:
+    """How long a watch window is, the same as for `release start --window`."""
+    value = positive_span(node)
+    if value < SHORTEST_WINDOW:
+        message = f"a window of {format_duration(value)} is too short"
+        raise WrongError(message, f"give at least {format_duration(SHORTEST_WINDOW)}")
     return value
 
 

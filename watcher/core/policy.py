@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from watcher.core.duration import HOUR, Usec, format_duration
+from watcher.core.duration import HOUR, SECOND, Usec, format_duration
 from watcher.core.names import JobName, RuleName
 from watcher.core.severity import Severity
+
+SHORTEST_WINDOW = SECOND
+"""Whether the job was heard in a window is told by the second (`found.TALLY_WIDTH`)."""
 
 
 class Mode(StrEnum):

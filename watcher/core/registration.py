@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from watcher.core import counters, verifying
 from watcher.core.draft import Draft
-from watcher.core.duration import SECOND, Usec, format_duration
+from watcher.core.duration import Usec, format_duration
 from watcher.core.ending import change_phase, change_rollback, matches_of
 from watcher.core.guards import current, demotion, refuse_repeat
 from watcher.core.messages import (
@@ -21,13 +21,11 @@ from watcher.core.messages import (
     TransitionKind,
 )
 from watcher.core.names import ReleaseId, is_safe_name
-from watcher.core.policy import Blame, JobPolicy, Mode, ReleasePolicy
+from watcher.core.policy import SHORTEST_WINDOW, Blame, JobPolicy, Mode, ReleasePolicy
 from watcher.core.reason import Reason, ReasonCode
 from watcher.core.release import Phase, Release, ReleaseRequest, Rollback, RollbackState
 from watcher.core.state import OPEN_PHASES
 from watcher.core.trial import new_trial
-
-SHORTEST_WINDOW = SECOND
 
 
 def register(draft: Draft, event: ReleaseRequested) -> Answer:
