@@ -36,12 +36,6 @@ def loaded_services() -> list[str]:
     return sorted(line.split()[0] for line in answer.splitlines() if line.strip())
 
 
-def unit_files(pattern: str) -> list[str]:
-    """The unit files, templates too, whose names the glob or name takes."""
-    answer = _asked("systemctl", "list-unit-files", "--plain", "--no-legend", "--", pattern, accepted=(0, 1))
-    return [line.split()[0] for line in answer.splitlines() if line.strip()]
-
-
 def properties(units: Sequence[str], names: Sequence[str]) -> list[dict[str, str]]:
     """Of each unit, or each unit in memory that a glob takes, those properties; each has its `Id` as well.
 
