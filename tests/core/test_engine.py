@@ -98,7 +98,7 @@ def test_changed_rules_keep_the_release_from_passing() -> None:
     changed = settings(policy(rules_hash="rules-2"), at="1m")
     story = play(watching(), batch(entries=1, at="30s"), changed, batch(entries=1, at="2m"), batch(at="15m"))
     assert (Phase.INCONCLUSIVE, "900s") == (story.last.phase, story.last.ended_at)
-    assert ["the job's rules were changed while the window was open"] == story.last.reasons
+    assert ["the job's rules were changed after the release was registered"] == story.last.reasons
     assert instant("1m") == story.last.record.trial.rules_changed_at
 
 
@@ -107,7 +107,7 @@ def test_a_rollback_is_held_when_rules_were_changed_in_the_window() -> None:
     changed = settings(policy(rules_hash="rules-2"), at="1m")
     story = play(watching(limit=2), changed, batch(errors=2, at="2m"))
     assert (Phase.FAILED, RollbackState.HELD) == (story.last.phase, story.last.rollback)
-    assert "the job's rules were changed while the window was open" == story.last.rollback_reason
+    assert "the job's rules were changed after the release was registered" == story.last.rollback_reason
     judged = play(watching(), changed, person(Judgement.FAIL, at="2m"))
     assert RollbackState.QUEUED is judged.last.rollback
 
@@ -141,7 +141,7 @@ def test_a_removed_job_ends_its_window() -> None:
     expect(
         play(watching(), settings(policy(job=OTHER_JOB), at="1m"), batch(errors=9, job=OTHER_JOB, at="2m")),
         "60s import-1 phase watching -> inconclusive:"
-        " the job was removed from the configuration while the window was open",
+        " the job was removed from the configuration after the release was registered",
         "WriteNote import-1",
     )
 

@@ -262,8 +262,9 @@ def test_rules_that_were_changed_while_it_was_prepared(*, changed: bool) -> None
     now = settings(policy(limit=1, rules_hash="rules-2" if changed else "rules-1"), at="1m")
     story = play(begin, release(prepare=True), now, deployed(at="2m"), replace(now, at=instant("3m")))
     assert (instant("2m") if changed else None) == story.last.record.trial.rules_changed_at
-    verdict = play(story.state, batch(entries=1, at="4m"), batch(at="17m")).last.verdict
-    assert (Verdict.INCONCLUSIVE if changed else Verdict.PASSED) is verdict
+    last = play(story.state, batch(entries=1, at="4m"), batch(at="17m")).last
+    assert (Verdict.INCONCLUSIVE if changed else Verdict.PASSED) is last.verdict
+    assert changed is (["the job's rules were changed after the release was registered"] == last.reasons)
 
 
 def test_deployed_again_changes_nothing() -> None:

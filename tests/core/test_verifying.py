@@ -205,7 +205,7 @@ def test_rules_that_were_changed_before_the_rollback_tell_nothing_of_it() -> Non
     for restarts in ((), (replace(changed, at=instant("150s")),)):
         story = play(begin, *restarts, observed(RollbackState.SUCCEEDED, at="3m"), batch(entries=1, at="4m"))
         helped, why = _told(play(story.state, batch(at="13m")).last.record)
-        assert (None, ["the job's rules were changed while the window was open"]) == (helped, why)
+        assert (None, ["the job's rules were changed after the release was registered"]) == (helped, why)
 
 
 def test_a_job_that_is_configured_no_more_is_not_watched_after_its_rollback() -> None:

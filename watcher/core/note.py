@@ -197,7 +197,8 @@ def _counts(release: Release) -> Iterator[str]:
     if unjudged:
         yield f"Configured, but not judged by this version: {', '.join(code(key, limit=200) for key in unjudged)}."
     if release.trial.rules_changed_at is not None:
-        yield f"The job's rules were changed at {instant(release.trial.rules_changed_at)}, while the window was open."
+        changed_at = instant(release.trial.rules_changed_at)
+        yield f"The job's rules were changed after the release was registered, at {changed_at} or before."
 
 
 def _most(one: Standing) -> str:
