@@ -12,6 +12,7 @@ from watcher.core.found import Found, RunOutcome
 from watcher.core.policy import Blame, Expectation, FailedRatio, FailedRuns
 from watcher.core.release import Phase
 
+EARLY = [of_run(match("1m"), since=None) for _ in range(70)]
 ONE_RUN = Expectation(successful_runs=1)
 NO_RUN = "no run seen: nothing that began since the release was registered ran within 15m"
 
@@ -25,6 +26,12 @@ def at_the_end(*found: Found, entries: int = 1, **terms: Any) -> Story:
     ("found", "terms", "reasons"),
     [
         ([], {"has_runs": True}, [NO_RUN]),
+        (
+            [*EARLY, began("2m"), run("3m", since="2m")],
+            {"has_runs": True, "limit": 60},
+            ["judged in part: 20 entries found no room while the begin of their run was still to come"],
+        ),
+        ([*EARLY, began("2m", 2)], {"has_runs": True, "limit": 60}, []),  # the old run's, as far as anybody can tell
         ([began("1m")], {"has_runs": True}, []),
         ([], {"has_runs": True, "blame": Blame.ALL}, []),
         ([], {}, []),

@@ -99,6 +99,21 @@ def test_lines_whose_begin_nobody_saw_are_old_and_bounded() -> None:
     assert (((ERROR, 3),), UNCLEAR_KEPT) == (trial.old_matches, len(trial.unclear))
 
 
+def test_what_had_to_be_let_go_is_remembered_by_its_invocation() -> None:
+    """Only a begin that is told later makes it a loss; of what came within `settle` nothing is lost."""
+    noise = [of_run(match("6s"), 7, since=None)] * (UNCLEAR_KEPT + 3)
+    crowd = [of_run(match("7s"), number, since=None) for number in range(100, 2 * UNCLEAR_KEPT + 110)]
+    trial = _weighed(_with_runs(), *noise).trial
+    assert 3 == _weighed(trial, began("8s", 7)).trial.unjudged
+    assert 0 == _weighed(trial, began("8s", 8)).trial.unjudged
+    crowded = _weighed(trial, *crowd).trial
+    assert UNCLEAR_KEPT + 1 == len(crowded.let_go)
+    assert 0 < _weighed(crowded, began("8s", 8)).trial.unjudged  # it may be one of those that nobody counted apart
+    early = [of_run(match("1s"), 7, since=None)] * (UNCLEAR_KEPT + 3)
+    settling = replace(_with_runs(), settles_at=instant("5s"))
+    assert 0 == _weighed(settling, *early, began("8s", 7)).trial.unjudged
+
+
 def test_a_window_of_runs_is_over_with_its_last_run() -> None:
     """Only runs that count make it full: not what was stopped, nor what ended before it had settled."""
     found = [

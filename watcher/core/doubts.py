@@ -39,6 +39,8 @@ def _unjudged(trial: Trial, policy: ReleasePolicy) -> Iterator[Reason]:
     for count in trial.counts:
         if left := lost(count):
             yield Reason(code=ReasonCode.JUDGED_IN_PART, what=count.threshold.label, count=left)
+    if trial.unjudged:
+        yield Reason(code=ReasonCode.JUDGED_IN_PART, count=trial.unjudged)
     if trial.rules_changed_at is not None:
         yield Reason(code=ReasonCode.RULES_CHANGED)
 

@@ -32,6 +32,9 @@ def _new_errors(reason: Reason) -> str:
 
 
 def _judged_in_part(reason: Reason) -> str:
+    if not reason.what:
+        entries = _plural(reason.count, "entry", "entries")
+        return f"judged in part: {entries} found no room while the begin of their run was still to come"
     things = _plural(reason.count, "error or run", "errors and runs")
     return f"judged in part: {reason.what}: {things} found no room while the baseline was being read"
 

@@ -65,6 +65,8 @@ class Trial:
     before PID 1 says that it started it). With `must_run` one that is not old has to be seen. With `runs_wanted` the
     trial is over at the end of so many runs, which is `over_at`. `expected` counts expected lines.
     `is_overread`: entries of the job from beyond its end have been read while it stays open, and nobody judged them.
+    `let_go` are the invocations of what found no room in `unclear`, with how many, and "" for further ones; once
+    such an invocation turns out to have begun since the release, they are `unjudged`.
     `witnessed` is what was known of other jobs as what waits for the baseline came in.
     """
 
@@ -89,6 +91,8 @@ class Trial:
     unclear: tuple[Entry, ...] = ()
     expected: int = 0
     is_overread: bool = False
+    let_go: tuple[tuple[str, int], ...] = ()
+    unjudged: int = 0
     witnessed: tuple[Witnessed, ...] = ()
 
     def started(self, at: Usec, *, length: Usec, settle: Usec) -> Trial:

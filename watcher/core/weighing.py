@@ -25,7 +25,8 @@ SIGHTINGS_KEPT = 5
 GAPS_KEPT = 50
 """How many gaps a record holds; one is enough to keep it from passing."""
 UNCLEAR_KEPT = 50
-"""How many matches of invocations whose begin was not seen wait for it; older ones are taken for old."""
+"""How many entries of invocations whose begin was not seen wait for it, and of how many invocations further ones are
+counted; older ones are taken for old."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,8 @@ class _Count:
         self._old_matches = dict(trial.old_matches)
         self._unclear = list(trial.unclear)
         self._sightings = list(trial.sightings)
+        self._let_go = dict(trial.let_go)
+        self._unjudged = trial.unjudged
         self._settling = trial.settling
         self._expected = trial.expected
         self._runs = trial.runs
@@ -167,13 +170,12 @@ class _Count:
         elif entry.began is None:
             self._unclear.append(entry)
             if len(self._unclear) > UNCLEAR_KEPT:
-                self._count_old(self._unclear.pop(0))
+                self._let_go_of(self._unclear.pop(0))
         else:
             self._count_old(entry)
 
     def _take_new(self, entry: Entry) -> Iterator[Entry]:
-        settles_at = self._trial.settles_at
-        settling = settles_at is not None and entry.at < settles_at
+        settling = self._is_settling(entry)
         if isinstance(entry, ErrorSeen):
             if not settling:
                 yield entry
@@ -190,6 +192,17 @@ class _Count:
             self._sightings.append(Sighting(rules=entry.rules, at=entry.at, cursor=entry.cursor))
         yield entry
 
+    def _let_go_of(self, entry: Entry) -> None:
+        self._count_old(entry)
+        if self._is_settling(entry):
+            return
+        key = entry.invocation if entry.invocation in self._let_go or len(self._let_go) < UNCLEAR_KEPT else ""
+        self._let_go[key] = self._let_go.get(key, 0) + 1
+
+    def _is_settling(self, entry: Entry) -> bool:
+        settles_at = self._trial.settles_at
+        return settles_at is not None and entry.at < settles_at
+
     def _count_old(self, entry: Entry) -> None:
         for rule in entry.rules if isinstance(entry, Match) else ():
             self._old_matches[rule] = self._old_matches.get(rule, 0) + 1
@@ -202,6 +215,7 @@ class _Count:
         self._runs = self._runs.began()
         early = [one for one in self._unclear if one.invocation == run.invocation]
         self._unclear = [one for one in self._unclear if one.invocation != run.invocation]
+        self._unjudged += self._let_go.pop(run.invocation, 0) + self._let_go.pop("", 0)
         for entry in early:
             yield from self._take_new(entry)
 
@@ -235,6 +249,8 @@ class _Count:
             matches=tuple(sorted(self._matches.items())),
             old_matches=tuple(sorted(self._old_matches.items())),
             unclear=tuple(self._unclear),
+            let_go=tuple(self._let_go.items()),
+            unjudged=self._unjudged,
             sightings=tuple(self._sightings),
             settling=self._settling,
             expected=self._expected,
