@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter
 
+from tests.simulation.many import simulated
 from tests.simulation.run import Came, Failure, retell, simulate
 from tests.simulation.shrinking import shrink
 
@@ -28,8 +29,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--verbose", action="store_true", help="print what happened in each run")
     options = parser.parse_args(argv)
     begun, total = time.monotonic(), Counter[str]()
-    for number, seed in enumerate(range(options.seed, options.seed + options.runs), start=1):
-        came = simulate(seed)
+    seeds = range(options.seed, options.seed + options.runs)
+    for number, (seed, came) in enumerate(zip(seeds, simulated(seeds), strict=True), start=1):
         if options.verbose:
             print(*retell(seed), sep="\n")
         if isinstance(came, Failure):

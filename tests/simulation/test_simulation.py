@@ -13,22 +13,22 @@ import pytest
 from tests.simulation.__main__ import add, told
 from tests.simulation.chance import Chance
 from tests.simulation.disk import Disk, Luck
+from tests.simulation.many import simulated
 from tests.simulation.run import Failure, Run, retell, simulate
 from tests.simulation.script import write
 from tests.simulation.shrinking import shrink
 from watcher.adapters.store import Store
 from watcher.core.duration import Usec
 
-CHUNK = 1_500
-CHUNKS = 8
+CHUNK = 5_000
+CHUNKS = 4
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_no_world_breaks_an_invariant(chunk: int) -> None:
     """Nor does any of them come to another end because of crashes, a full disk, cuts or what is told twice."""
     total = Counter[str]()
-    for seed in range(chunk * CHUNK, (chunk + 1) * CHUNK):
-        came = simulate(seed)
+    for came in simulated(range(chunk * CHUNK, (chunk + 1) * CHUNK)):
         if isinstance(came, Failure):
             pytest.fail("\n".join(told(shrink(came, simulate))), pytrace=False)
         add(total, came)
