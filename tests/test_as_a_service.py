@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.journal.written import lines, write
 from tests.parts.manager import Manager
 
 JOB = """
@@ -140,6 +142,26 @@ def test_a_reload_can_not_move_the_managers_address(site: Site) -> None:
     said = "listen.metrics is not used: the socket unit says where to listen listen.metrics=127.0.0.1:1"
     assert f"{said} used=127.0.0.1:{site.manager.port}" in site.manager.log
     assert 200 == site.ready()
+
+
+def test_a_start_that_can_store_nothing(site: Site) -> None:
+    """The service is up, serves both sockets and says why it is not ready; it is once it can store again."""
+    site.start()
+    site.manager.stop()
+    database = sqlite3.connect(site.state / "state.db", isolation_level=None)
+    database.execute("BEGIN IMMEDIATE")  # to the daemon this is as a full disk is: it can't commit
+    write(site.journal, "system", lines(1))
+    site.start()
+    assert 503 == site.ready()
+    assert 0 == site.ask("status")[0]
+    assert "ready journal=" not in site.manager.log.partition("stopping")[2]
+    site.manager.heard.clear()
+    database.execute("ROLLBACK")
+    database.close()
+    site.manager.hear("STATUS=watching 1 jobs")
+    assert 200 == site.ready()
+    assert "ready journal=" in site.manager.log.partition("stopping")[2]
+    assert not any(one.startswith("READY") for one in site.manager.heard)
 
 
 def test_a_socket_of_an_unknown_name(site: Site) -> None:

@@ -24,6 +24,7 @@ class Told:
     state: State
     trouble: str | None = "catching up"
     turns: int = 0
+    stores: bool = True
 
 
 @pytest.fixture
@@ -52,6 +53,7 @@ class Beats:
                 state=lambda: self.told.state,
                 trouble=lambda: self.told.trouble,
                 turns=lambda: self.told.turns,
+                stores=lambda: self.told.stores,
             )
         )
         for name, value in steps:
@@ -84,6 +86,15 @@ async def test_more_time_only_while_it_comes_further(manager: socket.socket) -> 
     await beats.run(Service(), [*steps, ("trouble", None)])
     assert "EXTEND_TIMEOUT_USEC=30000000" in beats.after("state")
     assert [] == beats.after("trouble2")
+    assert 1 == beats.heard.count("READY=1")
+
+
+async def test_a_start_without_room_on_the_disk(manager: socket.socket) -> None:
+    """It is up and says why it is not well: ending it for being late would take the sockets down and mend nothing."""
+    beats = Beats(manager, Told(state=configured(policy())))
+    await beats.run(Service(), [("stores", False), ("stores2", 0), ("trouble", None)])
+    assert "READY=1" in beats.after("stores")
+    assert "STATUS=catching up" in beats.heard[beats.heard.index("READY=1") :]
     assert 1 == beats.heard.count("READY=1")
 
 

@@ -187,6 +187,7 @@ class Daemon:
             state=lambda: self.state,
             trouble=self.trouble,
             turns=lambda: self._supervisor.turns,
+            stores=lambda: self._desk.trouble is None,
         )
 
     def _reload_on_signal(self) -> None:

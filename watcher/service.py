@@ -49,23 +49,28 @@ class Service:
         state: Callable[[], State],
         trouble: Callable[[], str | None],
         turns: Callable[[], int],
+        stores: Callable[[], bool],
     ) -> None:
         """Tell, each second, until the end.
 
+        It is up when nothing troubles it, or nothing but that its last decision could not be stored (`stores`): then it
+        reads and serves, and an end for being late would mend no full disk. The status tells the trouble.
         The watchdog is fed only when something that the reader said was dealt with since the last time (`turns`): so it
         bites when the reader, the store or the loop hangs.
         """
-        ready, seen, known, beats = False, state().position, -1, 0
+        is_up, is_ready, seen, known, beats = False, False, state().position, -1, 0
         while not stop.is_set():
             why = trouble()
-            if why is None and not ready:
-                ready = True
+            if not is_up and (why is None or not stores()):
+                is_up = True
                 self._notifier.ready()
+            if why is None and not is_ready:
+                is_ready = True
                 log.info("ready", extra={"facts": {"journal": source()}})
-            elif not ready:
+            elif not is_ready:
                 beats += 1
                 self._beat(source(), beats)
-                if state().position != seen:
+                if state().position != seen and not is_up:
                     seen = state().position
                     self._notifier.extend(CATCH_UP_SECONDS)
             self._notifier.status(why or in_a_line(state()))
