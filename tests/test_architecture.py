@@ -136,6 +136,7 @@ ADAPTERS = (
     # Both sockets show the same pages and errors of the same daemon, which is the Protocol in `front`.
     {
         "front",
+        "accounts",
         "gate",
         "listener",
         "problem",

@@ -6,7 +6,6 @@ socket's other end; nothing in a request can claim to be somebody else.
 
 from __future__ import annotations
 
-import pwd
 import socket
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from aiohttp import web
 
+from watcher.adapters.accounts import Accounts
 from watcher.adapters.bodies import BODY_LIMIT, Decided, Held, Nothing, Registration, Resumed, duration, read_body
 from watcher.adapters.front import Front, FrontError, StoppingError
 from watcher.adapters.gate import Limits, gate_of
@@ -88,6 +88,7 @@ class _Writes:
     def __init__(self, front: Front) -> None:
         self._front = front
         self._reads = Reads(front, for_deployers=True)
+        self._accounts = Accounts()
 
     def taking(self, handler: Handler) -> Handler:
         """`handler` while the daemon takes something in; once its shutdown began, a 503 of kind `stopping`."""
@@ -130,8 +131,8 @@ class _Writes:
     async def register(self, request: web.Request) -> web.StreamResponse:
         """A release is registered."""
         body = read_body(await request.read(), Registration)
-        now, job = self._front.now(), JobName(body.job)
-        asked, fresh_id = body.request(_author(request)), self._front.fresh_id(job)
+        asked = body.request(await self._author(request))
+        now, fresh_id = self._front.now(), self._front.fresh_id(JobName(body.job))
         event = ReleaseRequested(at=now, request=asked, fresh_id=fresh_id, dry_run=body.dry_run)
         return await (self._rehearse(event) if body.dry_run else self._ask(event))
 
@@ -153,7 +154,8 @@ class _Writes:
         name = _id(request)
         if isinstance(name, Refused):
             return refused(name)
-        return await self._ask(ReleaseDeployed(at=self._front.now(), release=name, author=_author(request)))
+        author = await self._author(request)
+        return await self._ask(ReleaseDeployed(at=self._front.now(), release=name, author=author))
 
     def judging(self, judgement: Judgement) -> Handler:
         """The route of one kind of decision."""
@@ -168,12 +170,13 @@ class _Writes:
             name = _id(request)
             if isinstance(name, Refused):
                 return refused(name)
+            author = await self._author(request)
             event = PersonDecided(
                 at=self._front.now(),
                 release=name,
                 judgement=judgement,
                 reason=body.reason,
-                author=_author(request),
+                author=author,
                 by=duration(body.by),
             )
             return await self._ask(event)
@@ -183,12 +186,13 @@ class _Writes:
     async def pause(self, request: web.Request) -> web.StreamResponse:
         """Automatic rollbacks are held."""
         body = read_body(await request.read(), Held)
-        now, span = self._front.now(), duration(body.for_)
+        author, span = await self._author(request), duration(body.for_)
+        now = self._front.now()
         event = PauseRequested(
             at=now,
             job=None if body.job is None else JobName(body.job),
             reason=body.reason,
-            author=_author(request),
+            author=author,
             until=None if span is None else Usec(now + span),
         )
         return await self._ask(event)
@@ -197,7 +201,8 @@ class _Writes:
         """Automatic rollbacks may happen again."""
         body = read_body(await request.read(), Resumed)
         job = None if body.job is None else JobName(body.job)
-        return await self._ask(ResumeRequested(at=self._front.now(), job=job, author=_author(request)))
+        author = await self._author(request)
+        return await self._ask(ResumeRequested(at=self._front.now(), job=job, author=author))
 
     async def reload(self, request: web.Request) -> web.StreamResponse:
         """The configuration is read again; answered when it is in use, or refused."""
@@ -207,6 +212,16 @@ class _Writes:
             gate.allow(RELOAD_SECONDS)
         await self._front.reload()
         return to_json({"schema": SCHEMA, "config_hash": self._front.facts().config_hash})
+
+    async def _author(self, request: web.Request) -> str:
+        """The name of the user at the other end, `uid N` where it can't be told.
+
+        Raises FrontError when the client is gone: a decision without an author is not taken in.
+        """
+        gate = gate_of(request)
+        if gate is None or gate.uid is None:
+            raise FrontError("the client is gone", hint="ask again")
+        return await self._accounts.name(gate.uid)
 
     async def _ask(self, event: Event) -> web.StreamResponse:
         answer = await self._front.ask(event)
@@ -222,20 +237,6 @@ class _Writes:
 def _id(request: web.Request) -> ReleaseId | Refused:
     name = request.match_info["id"]
     return ReleaseId(name) if is_safe_name(name) else unknown_release(name)
-
-
-def _author(request: web.Request) -> str:
-    """The name of the user at the other end, `uid N` where there is none.
-
-    Raises FrontError when the client is gone: a decision without an author is not taken in.
-    """
-    gate = gate_of(request)
-    if gate is None or gate.uid is None:
-        raise FrontError("the client is gone", hint="ask again")
-    try:
-        return pwd.getpwuid(gate.uid).pw_name
-    except KeyError:
-        return f"uid {gate.uid}"
 
 
 def _wait(text: str | None) -> Usec:
