@@ -5,6 +5,7 @@ What a command prints is hostile text; here it is only cut and made whole Unicod
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import signal
@@ -99,8 +100,10 @@ def _follow(process: subprocess.Popen[bytes], deadline: float) -> tuple[bytes, b
     finally:
         if not ended:
             _end_group(process)
-    while piece := stream.read(_PIECE):  # None: nothing more now; b"": nothing more ever
-        tail = (tail + piece)[-_TAIL:]
+    # What it has printed itself is in the pipe by now; what comes after that is of others, and may go on for ever.
+    left = fcntl.fcntl(stream.fileno(), fcntl.F_GETPIPE_SZ)
+    while left > 0 and (piece := stream.read(min(left, _PIECE))):  # None: nothing more now; b"": nothing more ever
+        tail, left = (tail + piece)[-_TAIL:], left - len(piece)
     return tail, ended
 
 
