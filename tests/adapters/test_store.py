@@ -348,6 +348,29 @@ def test_a_bit_that_flipped_within_a_record(tmp_path: Path, before: bytes, after
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"the place of the reader", id="position"),
+        pytest.param(b"watcher_journal_entries_total", id="name of a counter"),
+        pytest.param(b"note-due-1", id="note that is due"),
+    ],
+)
+def test_a_bit_that_flipped_in_a_name(tmp_path: Path, text: bytes) -> None:
+    """What is no UTF-8 any more can't be read at any start, so it is damage as well."""
+    first = Store.open(tmp_path, Usec(1))
+    play(first, request(FIRST, 1), batch(seconds=2))
+    first._db.execute("DELETE FROM counters WHERE metric <> 'watcher_journal_entries_total'")
+    first._db.execute("INSERT OR REPLACE INTO position VALUES (1, 'the place of the reader')")
+    first._db.execute("INSERT INTO notes_due VALUES ('note-due-1')")
+    first.close()
+    flip(tmp_path, text, text[:-1] + bytes([text[-1] ^ 0x80]))
+    store = Store.open(tmp_path, Usec(77))
+    assert store.lost.endswith("set aside as state.db.corrupt-77")
+    assert State() == store.load()
+    store.close()
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [
         pytest.param(b'"phase": "watching"', b'"phase": "sleeping"', id="a word"),

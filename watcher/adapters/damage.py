@@ -1,7 +1,8 @@
 """What is wrong with the file of a database, found before anything relies on it.
 
 SQLite knows its own pages (`quick_check`); of the texts in them it knows nothing, so those are looked at as well: a
-record with one flipped bit would else end each start anew. Changes nothing, and sets nothing aside.
+record with one flipped bit would else end each start anew, and so would a name that is no text any more. Changes
+nothing, and sets nothing aside.
 """
 
 from __future__ import annotations
@@ -20,6 +21,16 @@ _JSON = (
     ("counters", "labels"),
 )
 """The columns that hold JSON; what it says is for `core/record.py` to judge."""
+_TEXT = (
+    ("position", "reader"),
+    ("counters", "metric"),
+    ("releases", "id"),
+    ("releases", "job"),
+    ("transitions", "release"),
+    ("notes_due", "release"),
+    ("troubles", "job"),
+)
+"""The columns of other texts, which can't be read where they are no UTF-8."""
 _FOUND = ("SQLITE_NOTADB", "SQLITE_CORRUPT")
 
 
@@ -65,7 +76,7 @@ def _found(connection: sqlite3.Connection, gone: str | None) -> str | None:
     return next(
         (
             f"{table}: a {column} is damaged"
-            for table, column in _JSON
+            for table, column in (*_JSON, *_TEXT)
             if table in tables and _is_broken(connection, table, column)
         ),
         None,
@@ -73,11 +84,15 @@ def _found(connection: sqlite3.Connection, gone: str | None) -> str | None:
 
 
 def _is_broken(connection: sqlite3.Connection, table: str, column: str) -> bool:
-    texts = connection.execute(f"SELECT {column}, json_valid({column}) FROM {table}")  # noqa: S608 - names of ours
-    return any(not is_valid or not _is_text(text) for text, is_valid in texts)
+    is_valid = f"json_valid({column})" if (table, column) in _JSON else "1"
+    # an index has the same texts, but it is the table's that are given out
+    texts = connection.execute(f"SELECT {column}, {is_valid} FROM {table} NOT INDEXED")  # noqa: S608 - names of ours
+    return any(not valid or not _is_text(text) for text, valid in texts)
 
 
-def _is_text(text: bytes) -> bool:
+def _is_text(text: bytes | None) -> bool:
+    if text is None:  # an event of no release: a pause
+        return True
     try:
         text.decode()
     except UnicodeDecodeError:
