@@ -287,6 +287,19 @@ def test_restart_in_the_middle(directory: Path) -> None:
     assert stops > 3
 
 
+def test_backlog_of_two_hosts_at_a_start(directory: Path) -> None:
+    """From the first batch on it is told how far reading is behind: by where each host stood, not by 1970."""
+    at = Usec(now() - HOUR)
+    two(directory, at)
+    position = first_start(directory)
+    write(directory, "a2", errors(A, at + MINUTE, 2000))
+    write(directory, "b2", errors(B, at + MINUTE, 2000))
+    with Reader(directory, position) as reader:
+        first = reader.step()
+    assert not first.at_tail
+    assert at + 4 * STEP <= first.read_until <= at + MINUTE
+
+
 def test_each_host_gets_its_turn(directory: Path) -> None:
     """A backlog of one host keeps no other one waiting for more than a batch."""
     at = now() - HOUR

@@ -190,7 +190,16 @@ class Hosts:
             fits=lambda reader: host in hosts_in(reader),
             absent=partial(self._census.absent, host),
         )
-        self._ring.append(_Host(host, follower, position))
+        added = _Host(host, follower, position)
+        added.read_until = self._reached(position)
+        self._ring.append(added)
+
+    def _reached(self, position: str | None) -> Usec:
+        """How far a host is known to be read before its first reading; one without a place is read from `began` on."""
+        try:
+            return Position.from_text(position).at if position else self._began
+        except PositionError:  # its follower deals with that
+            return self._began
 
     def _look_around(self) -> None:
         now = self._clock()
