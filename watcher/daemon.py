@@ -249,16 +249,23 @@ class Daemon:
         settings = await self._configured.read_again()
         try:
             async with self._listeners.moving(settings.metrics_address):
-                await self._desk.ask(_loaded(settings))
-                self._configured.adopt(settings)
+                await self._exchange(settings)
         except AddressError as error:
             raise self._configured.refusal((str(error),), error.hint) from error
         except FrontError:
             self._configured.not_adopted()
             raise
-        await self._supervisor.replace(self._configured.plan)
         self._configured.warn()
         log.info("reloaded", extra={"facts": {"config": settings.hash, "jobs": len(settings.jobs)}})
+
+    async def _exchange(self, settings: Settings) -> None:
+        """No batch that was read by the old rules may come after the new ones: a release may be registered by these."""
+        await self._supervisor.hold()
+        try:
+            await self._desk.ask(_loaded(settings))
+            self._configured.adopt(settings)
+        finally:
+            await self._supervisor.replace(self._configured.plan)
 
     def find(self, id: ReleaseId) -> Release | None:  # noqa: A002 - the contract's word
         """The release as it is now, however old."""

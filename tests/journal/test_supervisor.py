@@ -125,6 +125,32 @@ async def test_other_jobs(tmp_path: Path) -> None:
         assert ["config"] == story.restarts
 
 
+async def test_nothing_is_handed_on_while_it_is_held(tmp_path: Path) -> None:
+    """What was under way is committed when `hold` returns, nothing after that; then it goes on where that ended."""
+    async with daemon(tmp_path) as story:
+        await story.ready()
+        story.delay = 0.1
+        write(tmp_path, "system", lines(100))
+        await story.supervisor.hold()
+        batches = story.batches
+        await eventually(lambda: story.supervisor.pid is None)
+        write(tmp_path, "more", lines(100, start=lines(101)[-1].at))
+        assert batches == story.batches
+        await story.supervisor.replace(Plan(source=Source(directory=str(tmp_path)), jobs=(JOB,)))
+        await eventually(lambda: story.entries == 200)
+        assert ["config"] == story.restarts
+
+
+async def test_held_between_two_processes(tmp_path: Path) -> None:
+    """No other one is started meanwhile, and it can be stopped."""
+    async with daemon(tmp_path) as story:
+        await story.kill(signal.SIGKILL)
+        await story.supervisor.hold()
+        await eventually(lambda: story.supervisor.pid is None)
+        await story.supervisor.stop()
+        await asyncio.wait_for(story.task, 2)
+
+
 async def test_window_opens(tmp_path: Path) -> None:
     """Following closely, a match is known within a tenth of a second."""
     with LiveWriter(tmp_path / "live.journal") as writer:

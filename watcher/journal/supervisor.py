@@ -89,6 +89,9 @@ class Supervisor:
         self._stirred = asyncio.Event()
         self._is_stopping = False
         self._is_replaced = False
+        self._free = asyncio.Event()
+        self._free.set()
+        self._handing = asyncio.Lock()
         self._poll = plan.poll
         self._backoff = FIRST_BACKOFF
         self._ending: Ending | None = None
@@ -118,12 +121,14 @@ class Supervisor:
         try:
             while not self._is_stopping:
                 await self._note(await self._live())
+                await self._free.wait()
         finally:
             await self._end()
 
     async def stop(self) -> None:
         """Ends the process and `run`, within two seconds; may be called twice."""
         self._is_stopping = True
+        self._free.set()
         self._stirred.set()
         await self._end()
 
@@ -135,10 +140,18 @@ class Supervisor:
         self._poll = poll
         self._tell(encode_control(Control(poll=poll)))
 
+    async def hold(self) -> None:
+        """Hand nothing on until `replace`. When it returns, what was under way is committed, or not taken."""
+        self._is_replaced = True
+        self._free.clear()
+        async with self._handing:
+            return
+
     async def replace(self, plan: Plan) -> None:
         """Go on under other jobs or another journal: with a new process, at the committed position."""
         self._plan = replace(plan, heartbeat=self._plan.heartbeat if plan.source == self._plan.source else None)
         self._is_replaced = True
+        self._free.set()
         self._stirred.set()
         self._signal(signal.SIGKILL)
 
@@ -184,11 +197,12 @@ class Supervisor:
                 # not wait_for: that of Python 3.11 forgets a cancellation which comes together with the line
                 async with asyncio.timeout(self._silence):
                     line = await process.stdout.readline()
-                if self._is_replaced:
-                    return Ending.CONFIG
-                if not line.endswith(b"\n"):
-                    return _ending(await process.wait())
-                is_taken = await self._take(line)
+                async with self._handing:
+                    if self._is_replaced:
+                        return Ending.CONFIG
+                    if not line.endswith(b"\n"):
+                        return _ending(await process.wait())
+                    is_taken = await self._take(line)
                 self.turns += 1
                 if not is_taken:
                     return Ending.STORE
