@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.events import (
     RELEASE,
     START,
     batch,
+    instant,
     observed,
     person,
     policy,
@@ -41,7 +43,7 @@ def _performed(_: Decision) -> None:
 
 def _desk(store: Store) -> Desk:
     """A release has failed, its rollback was handed over, and dropped as a newer one came."""
-    desk = Desk(store, store.load(), _performed)
+    desk = Desk(store, store.load(), _performed, clock=lambda: instant("10s"))
     newer = release(request(version="3.0"), fresh_id=NEXT, at="2m")
     for event in (settings(policy(limit=1)), release(), batch(errors=1, at="1m"), newer, reviewed(at="3m")):
         desk.take(event)
@@ -65,3 +67,15 @@ def test_an_old_release_that_was_asked_about_is_not_remembered(store: Store) -> 
     desk = _desk(store)
     assert isinstance(desk.take(person(Judgement.EXTEND, at="5m", by="5m")), Refused)
     assert [NEXT] == list(desk.state.releases)
+
+
+async def test_what_is_asked_for_happens_when_it_is_decided(store: Store) -> None:
+    """A batch that waited before it in the queue was read of what came before: no window lacks what is in it."""
+    desk = Desk(store, store.load(), _performed, clock=lambda: instant("10s"))
+    desk.take(settings(policy(limit=1)))
+    work = asyncio.create_task(desk.run())
+    await asyncio.gather(desk.ask(batch(errors=1, at="9s")), desk.ask(release(at="5s")))
+    await desk.ask(batch(errors=1, at="9s"))
+    started = desk.state.releases[RELEASE]
+    assert (instant("10s"), instant("10s")) == (started.registered_at, started.started_at)
+    work.cancel()

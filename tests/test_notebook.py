@@ -13,6 +13,7 @@ from tests.events import HELLO, RELEASE, START, batch, match, observed, policy, 
 from watcher.adapters.front import FrontError
 from watcher.adapters.notes import Notes
 from watcher.adapters.store import Store
+from watcher.clock import wall_clock
 from watcher.core.excerpt import ReadAgain
 from watcher.core.messages import WriteNote
 from watcher.core.release import Release, RollbackState
@@ -42,7 +43,7 @@ class Writer:
         self.reads = 0
         self.meanwhile: Callable[[int], object] = lambda _: None
         self.notebook = Notebook(store=store, notes=self.notes, read_excerpts=self._lines, source=Source)
-        self.desk = Desk(store, store.load(), self._perform)
+        self.desk = Desk(store, store.load(), self._perform, clock=wall_clock)
 
     def _perform(self, decision: Decision) -> None:
         for command in decision.commands:

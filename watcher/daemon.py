@@ -99,7 +99,7 @@ class Daemon:
             committed=lambda: self.state.position,
             clock=wall_clock,
         )
-        self._desk = Desk(store, store.load(), self._perform)
+        self._desk = Desk(store, store.load(), self._perform, clock=wall_clock)
 
     async def run(self) -> None:
         """Serve until somebody says stop.

@@ -7,14 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from watcher.adapters.front import FrontError, StoppingError
 from watcher.adapters.store import Store, StoreError
 from watcher.core.codec import RecordError
+from watcher.core.duration import Usec
 from watcher.core.engine import decide
-from watcher.core.messages import Answer, Event, PersonDecided, ReleaseDeployed, ReleaseRequested, RollbackObserved
+from watcher.core.messages import (
+    Answer,
+    Event,
+    PauseRequested,
+    PersonDecided,
+    ReleaseDeployed,
+    ReleaseRequested,
+    ResumeRequested,
+    RollbackObserved,
+)
 from watcher.core.names import ReleaseId
 from watcher.core.state import Decision, State
 from watcher.dispatch.failpoint import reached
@@ -31,12 +41,16 @@ class _Asked:
 class Desk:
     """Takes events in, one after the other; `perform` is called with each decision once it is durable and adopted.
 
+    `clock` tells when something is decided that was asked for.
     `perform` must not raise for what lies outside (a full disk, a missing command): whatever it could not do is done
     again at the next start.
     """
 
-    def __init__(self, store: Store, state: State, perform: Callable[[Decision], None]) -> None:
+    def __init__(
+        self, store: Store, state: State, perform: Callable[[Decision], None], *, clock: Callable[[], Usec]
+    ) -> None:
         self._store = store
+        self._clock = clock
         self._perform = perform
         self._queue: asyncio.Queue[_Asked] = asyncio.Queue(QUEUE_LENGTH)
         self._closed = False
@@ -93,7 +107,7 @@ class Desk:
 
     def _work(self, asked: _Asked) -> None:
         try:
-            answer = self.take(asked.event)
+            answer = self.take(self._as_of_now(asked.event))
         except RecordError as error:  # an old release of a newer program: that is the asker's trouble, nobody else's
             if not asked.answer.done():
                 asked.answer.set_exception(FrontError(error.message, hint=error.hint))
@@ -105,6 +119,15 @@ class Desk:
             return
         if not asked.answer.done():
             asked.answer.set_result(answer)
+
+    def _as_of_now(self, event: Event) -> Event:
+        """What somebody asks for happens now: what was read while it waited in the queue came before it.
+
+        A window that began earlier would lack those entries.
+        """
+        if isinstance(event, ReleaseRequested | ReleaseDeployed | PersonDecided | PauseRequested | ResumeRequested):
+            return replace(event, at=self._clock())
+        return event
 
     def _knowing(self, event: Event) -> State:
         """The state together with the old releases that the event may be about."""

@@ -281,7 +281,7 @@ class Machine:
         self._start()
 
     def _new_desk(self) -> Desk:
-        return Desk(cast("Store", self.disk), self.disk.load(), self._perform)
+        return Desk(cast("Store", self.disk), self.disk.load(), self._perform, clock=lambda: self.now)
 
     def _start(self) -> None:
         """As `Daemon._begin` and `Rollbacks.begin` do it; and what the reader says first."""
