@@ -425,18 +425,18 @@ def test_position_is_exact(directory: Path) -> None:
 
 def test_a_caught_up_reader_lets_its_maps_go(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a long catch-up the files are closed once, and the next entry is read like any other."""
-    monkeypatch.setattr("watcher.journal.follow.MOST_MAPPED", 1000)
+    monkeypatch.setattr("watcher.journal.hold.MOST_MAPPED", 1000)
     with LiveWriter(directory / "live.journal") as writer, Reader(directory) as reader:
         reader.to_tail()
         writer.say(*lines(1500, start=now(), errors=0))
-        descriptors: list[int] = []
+        descriptors: list[tuple[int, ...]] = []
 
         def caught_up() -> bool:
             reader.step()
-            descriptors.append(reader.follower.fileno())
-            return -1 in descriptors and reader.all is not None and reader.all.entries == 1500
+            descriptors.append(reader.follower.descriptors())
+            return () in descriptors and reader.all is not None and reader.all.entries == 1500
 
         eventually(caught_up)
         writer.say(Line(at=now(), message="error afterwards"))
         assert (1501, 1) == (reader.until(1501).entries, len(reader.to_tail().found))
-        assert -1 != reader.follower.fileno()
+        assert () != reader.follower.descriptors()

@@ -8,14 +8,13 @@ from __future__ import annotations
 from systemd._reader import _Reader
 
 from watcher.journal.folders import Folders, folders_of
+from watcher.journal.hold import MOST_MAPPED
 from watcher.journal.opening import MACHINE_ID, open_journal, trouble_with
 from watcher.journal.position import number_of
 from watcher.journal.source import Source
 
 MOST_LOOKED = 50_000
 """So many numbers are looked at in one go, which takes less than half a second; the others the next time."""
-MOST_MAPPED = 50_000
-"""As in `follow`: only closing gives back what the library has mapped."""
 _DIGITS = frozenset(b"0123456789abcdef")
 _NEVER = "7fffffffffffffff"
 """No entry is as late: by such an instant all files are left out but those of the sequence id that is asked for."""

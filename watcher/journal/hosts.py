@@ -19,7 +19,8 @@ from watcher.core.duration import MILLISECOND, SECOND, Usec
 from watcher.core.rule import WatchedJob
 from watcher.journal.census import Census, hosts_in
 from watcher.journal.clocks import Now
-from watcher.journal.follow import LOOK_EVERY, Follower, Left, OutgrownError
+from watcher.journal.follow import Follower
+from watcher.journal.hold import LOOK_EVERY, OutgrownError
 from watcher.journal.hostless import Hostless
 from watcher.journal.landing import MAX_AGE, last_consumed
 from watcher.journal.opening import JournalError, MakeReader, open_journal, trouble_with
@@ -27,6 +28,7 @@ from watcher.journal.position import Position, PositionError, since_cursor
 from watcher.journal.reading import Reading, joined
 from watcher.journal.source import Source
 from watcher.journal.spread import Place, Spread
+from watcher.journal.stand import Left
 
 MOST_HOSTS = 32
 """Each host's reader opens every file of the directory, and the places of all go through the pipe with each batch.

@@ -1,0 +1,94 @@
+"""How far was read, over steps of the wall clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.journal.written import JOB, STEP, T0, Line, lines, write
+from watcher.core.coverage import Gap, GapReason
+from watcher.core.duration import HOUR, SECOND, Usec
+from watcher.journal.clocks import Now
+from watcher.journal.follow import Follower
+from watcher.journal.reading import Reading
+from watcher.journal.source import Source
+
+MONOTONIC = 10_000_000_000_000
+"""What is on that clock at T0, as `Line` writes it."""
+
+
+def test_a_clock_that_is_set_is_told_with_its_span(tmp_path: Path) -> None:
+    """By the entries on both sides of it, wherever a batch ends."""
+    write(tmp_path, "system", lines(5))
+    follower = Follower(Source(directory=str(tmp_path)), [JOB], since=Usec(T0))
+    assert [] == [gap for _ in range(3) for gap in follower.step().gaps]
+    late = T0 + HOUR
+    write(tmp_path, "system", [Line(at=late, message="fine", monotonic_at=T0 + 6 * STEP)])
+    gaps: list[Gap] = []
+    for _ in range(5):
+        gaps += follower.step().gaps
+    follower.close()
+    assert [(GapReason.CLOCK, T0 + 4 * STEP, late)] == [(gap.reason, gap.since, gap.until) for gap in gaps]
+
+
+class Clock:
+    """A machine's two clocks, of which the one can be set."""
+
+    def __init__(self) -> None:
+        self.wall, self.up = int(T0), MONOTONIC
+
+    def passes(self, span: int) -> None:
+        self.wall, self.up = self.wall + span, self.up + span
+
+    def realtime(self) -> int:
+        return self.wall
+
+    def now(self) -> Now:
+        return Now(self.wall, self.up)
+
+
+@pytest.mark.parametrize("step", [HOUR, -HOUR])
+def test_nothing_is_read_ahead_of_time_while_no_entry_shows_the_step(tmp_path: Path, step: int) -> None:
+    """How far was read goes on by the old clock; with the first entry it is the new clock's, told with the gap."""
+    clock = Clock()
+    write(tmp_path, "system", lines(5))
+    follower = Follower(Source(directory=str(tmp_path)), [JOB], since=Usec(T0), clock=clock.realtime, now=clock.now)
+    _tail(follower)
+    clock.passes(10 * SECOND)
+    assert {T0 + 9 * SECOND} == {_tail(follower).read_until for _ in range(3)}
+
+    clock.wall += step
+    clock.passes(SECOND)
+    reading = _tail(follower)
+    assert (T0 + 10 * SECOND, (), step) == (reading.read_until, reading.gaps, follower.step_since_entry)
+
+    clock.passes(SECOND)
+    write(tmp_path, "system", [Line(at=clock.wall, message="fine", monotonic_at=T0 + 12 * SECOND)])
+    told = [reading for _ in range(4) if (reading := follower.step()).entries]
+    assert [[step]] == [[gap.step for gap in reading.gaps] for reading in told]
+    clock.passes(SECOND)
+    assert clock.wall - SECOND == _tail(follower).read_until
+    assert 0 == follower.step_since_entry
+    follower.close()
+
+
+def test_a_step_inside_a_batch_begins_a_batch_of_its_own(tmp_path: Path) -> None:
+    """All before it is by the old clock, all after it by the new one, and so is what is remembered of invocations."""
+    late = [Line(at=one.at + HOUR, message=one.message, monotonic_at=one.at) for one in lines(60)[33:]]
+    write(tmp_path, "system", lines(60)[:5])
+    follower = Follower(Source(directory=str(tmp_path)), [JOB], since=Usec(T0))
+    assert 5 == sum(follower.step().entries for _ in range(3))
+    write(tmp_path, "system", [*lines(60)[5:33], *late])
+    readings = [reading for _ in range(20) if (reading := follower.step()).entries]
+    follower.close()
+    assert 55 == sum(reading.entries for reading in readings)
+    stepped = [number for number, reading in enumerate(readings) if reading.gaps]
+    assert [[HOUR]] == [[gap.step for gap in readings[number].gaps] for number in stepped]
+    assert 28 == sum(reading.entries for reading in readings[: stepped[0]])
+
+
+def _tail(follower: Follower) -> Reading:
+    while not (reading := follower.step()).at_tail:
+        pass
+    return reading
