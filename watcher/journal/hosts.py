@@ -15,12 +15,14 @@ from functools import partial
 from systemd._reader import _Reader
 
 from watcher.core.coverage import Gap, GapReason
-from watcher.core.duration import MILLISECOND, SECOND, Usec
+from watcher.core.duration import Usec
 from watcher.core.rule import WatchedJob
 from watcher.journal.census import Census, hosts_in
 from watcher.journal.clocks import Now
 from watcher.journal.follow import Follower
+from watcher.journal.gone import Gone
 from watcher.journal.hold import LOOK_EVERY, OutgrownError
+from watcher.journal.host import Host
 from watcher.journal.hostless import Hostless
 from watcher.journal.landing import MAX_AGE, last_consumed
 from watcher.journal.opening import JournalError, MakeReader, open_journal, trouble_with
@@ -35,10 +37,6 @@ MOST_HOSTS = 32
 
 A line of the pipe holds 16 MiB: so many places of at most 300 KiB fit well.
 """
-MOST_GONE = 256
-"""Hosts whose place is kept though nothing is left of them: without what was open, a few kilobytes each."""
-FIRST_REST, LONGEST_REST = Usec(100 * MILLISECOND), Usec(5 * SECOND)
-"""How long a host that can't be read is left alone, while others can."""
 
 
 class Hosts:
@@ -67,8 +65,8 @@ class Hosts:
         self._follow = partial(Follower, jobs=jobs, clock=clock, heartbeat=heartbeat)
         self._census = Census(source)
         self._hostless = Hostless(source)
-        self._ring: deque[_Host] = deque()
-        self._gone: dict[str, str] = {}
+        self._ring: deque[Host] = deque()
+        self._gone = Gone()
         self._gaps: list[Gap] = []
         self._looked_at: int | None = None
         self._has_moved = False
@@ -86,7 +84,7 @@ class Hosts:
             self._follow_alone(text if spread is None else spread.places[0].position)
             return
         self._began = spread.began
-        self._gone = {place.host: place.position for place in spread.places if place.is_gone}
+        self._gone = Gone(spread.places)
         for place in spread.places:
             if not place.is_gone:
                 self._add(place.host, place.position)
@@ -160,7 +158,7 @@ class Hosts:
             if len(self._ring) < MOST_HOSTS:
                 self._add(host, position)
             elif position:
-                self._gone[host] = replace(Position.from_text(position), carry={}).to_text()
+                self._gone.keep(host, Position.from_text(position))
 
     def _share(self, host: str, left: Left) -> str | None:
         if left.is_lost:
@@ -192,16 +190,7 @@ class Hosts:
             fits=lambda reader: host in hosts_in(reader),
             absent=partial(self._census.absent, host),
         )
-        added = _Host(host, follower, position)
-        added.read_until = self._reached(position)
-        self._ring.append(added)
-
-    def _reached(self, position: str | None) -> Usec:
-        """How far a host is known to be read before its first reading; one without a place is read from `began` on."""
-        try:
-            return Position.from_text(position).at if position else self._began
-        except PositionError:  # its follower deals with that
-            return self._began
+        self._ring.append(Host(host, follower, position, began=self._began))
 
     def _look_around(self) -> None:
         now = self._clock()
@@ -212,16 +201,16 @@ class Hosts:
         self._looked_at = now
         for host in [one for one in self._ring if one.host not in hosts]:
             self._lose(host, Usec(now))
-        self._forget(Usec(now))
+        self._has_moved |= self._gone.forget(Usec(now))
         followed = {host.host for host in self._ring}
         more = sorted(hosts - followed, key=lambda host: (host not in self._gone, host))
         room = MOST_HOSTS - len(self._ring)
         for name in more[:room]:
-            self._add(name, self._gone.pop(name, None) or self._newcomer(self._began))
+            self._add(name, self._gone.take(name) or self._newcomer(self._began))
             self._has_moved = True
         self._tell_unread(more[room:], before, Usec(now))
 
-    def _lose(self, host: _Host, now: Usec) -> None:
+    def _lose(self, host: Host, now: Usec) -> None:
         """Nothing is left of it. Its place is kept, for the files may come back; entries may be lost with them."""
         self._ring.remove(host)
         text, gaps = host.leave()
@@ -230,18 +219,10 @@ class Hosts:
         if text is None:
             return
         position = Position.from_text(text)
-        self._gone[host.host] = replace(position, carry={}).to_text()
+        self._gone.keep(host.host, position)
         if not host.at_tail:
             since = position.at
             self._gaps.append(Gap(reason=GapReason.CURSOR, since=min(since, now), until=max(since, now)))
-
-    def _forget(self, now: Usec) -> None:
-        """Those that are gone for so long that they would be read from a later instant on if they came back."""
-        ages = {host: now - Position.from_text(text).at for host, text in self._gone.items()}
-        for place, host in enumerate(sorted(ages, key=ages.__getitem__)):
-            if ages[host] > MAX_AGE or place >= MOST_GONE:
-                del self._gone[host]
-                self._has_moved = True
 
     def _tell_unread(self, surplus: Sequence[str], before: Usec, now: Usec) -> None:
         """What nobody reads is a gap, as long as it goes on."""
@@ -308,43 +289,8 @@ class Hosts:
 
     def _text(self) -> str:
         places = [Place(host=host.host, position=host.text) for host in self._ring if host.text is not None]
-        places += [Place(host=name, position=text, is_gone=True) for name, text in self._gone.items()]
-        places.sort(key=lambda place: place.host)
+        places = sorted([*places, *self._gone.places()], key=lambda place: place.host)
         return Spread(began=self._began, places=tuple(places)).to_text()
-
-
-class _Host:
-    """One host's follower, and what was heard of it last."""
-
-    def __init__(self, host: str, follower: Follower, position: str | None) -> None:
-        self.host = host
-        self.follower = follower
-        self.text = position or None
-        self.read_until = Usec(0)
-        self.at_tail = False
-        self.trouble = ""
-        self.rests_until = Usec(0)
-        self._rest = FIRST_REST
-
-    def step(self) -> Reading:
-        """Raises JournalError."""
-        reading = self.follower.step()
-        self.read_until, self.at_tail = reading.read_until, reading.at_tail
-        if reading.position is not None:
-            self.text = reading.position
-        self.trouble, self.rests_until, self._rest = "", Usec(0), FIRST_REST
-        return reading
-
-    def rest(self, now: Usec, error: JournalError) -> None:
-        """It can't be read now: leave it alone for a while, longer each time."""
-        self.trouble = f"{error.message} ({error.hint})" if error.hint else error.message
-        self.rests_until, self._rest = Usec(now + self._rest), Usec(min(self._rest * 2, LONGEST_REST))
-        self.at_tail = False
-
-    def leave(self) -> tuple[str | None, tuple[Gap, ...]]:
-        """Ends its follower: where it stood, and what it had still to tell."""
-        left = self.follower.left()
-        return (self.text if left.position is None else left.position.to_text()), left.gaps
 
 
 def _is_of_one_host(reader: _Reader) -> bool:
