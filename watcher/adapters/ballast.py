@@ -6,6 +6,7 @@ Knows a file of random bytes, which no file system can shrink; must not know wha
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,10 @@ _PROBE, _PROBED = "ballast.probe", 64 * 1024
 _PLENTY = 4 * SIZE
 """So much has to be free before room is held back: else it would take at once what it was just given up for."""
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_HINT = "a decision may find no room when the disk is full: check the owner, mode and disk of the state directory"
+_LOG = logging.getLogger("watcher")
+
 
 class Ballast:
     """The ballast of a state directory."""
@@ -23,25 +28,46 @@ class Ballast:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._path = directory / NAME
-        self._is_laid = self._path.exists() and self._path.stat().st_size == SIZE
+        self._is_laid = self._path.is_file() and self._path.stat().st_size == SIZE
+        self._complaint: int | None = None
 
     def lay(self) -> None:
-        """Hold the room back if it is not yet, and if there is plenty. Raises OSError for a directory that is gone."""
-        if self._is_laid or not self._has_plenty():
+        """Hold the room back if it is not yet, and if there is plenty.
+
+        What keeps it from that is logged, once for each cause: whoever calls has just stored what matters.
+        """
+        if self._is_laid:
             return
         try:
-            self._path.write_bytes(os.urandom(SIZE))
-        except OSError:
-            self._path.unlink(missing_ok=True)  # full after all: the next time
-            return
-        self._is_laid = True
+            if self._has_plenty():
+                self._write()
+        except OSError as error:
+            if error.errno != self._complaint:
+                facts = {"file": self._path, "why": error.strerror, "hint": _HINT}
+                _LOG.warning("no room is held back for decisions", extra={"facts": facts})
+            self._complaint = error.errno
 
     def drop(self) -> bool:
-        """Give the room up; whether there was any. Raises OSError."""
+        """Give the room up; whether there was any that could be. What keeps it from that is logged."""
         there = self._path.exists()
-        self._path.unlink(missing_ok=True)
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            facts = {"file": self._path, "why": error.strerror, "hint": _HINT}
+            _LOG.warning("room that is held back can't be given up", extra={"facts": facts})
+            return False
         self._is_laid = False
         return there
+
+    def _write(self) -> None:
+        try:
+            self._path.write_bytes(os.urandom(SIZE))
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            self._path.unlink(missing_ok=True)  # full after all: the next time
+            return
+        self._is_laid, self._complaint = True, None
 
     def _has_plenty(self) -> bool:
         disk = os.statvfs(self._directory)
@@ -58,7 +84,7 @@ def has_no_room(directory: Path) -> bool:
     try:
         probe.write_bytes(os.urandom(_PROBED))
     except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        is_full = error.errno in _FULL
     with suppress(OSError):  # the next probe writes over what stays
         probe.unlink()
     return is_full
