@@ -301,6 +301,18 @@ def test_ten_thousand_files(site: Site) -> None:
     until(lambda: lines(site.ran))
 
 
+def test_halves_that_a_crash_left_among_the_claims(site: Site) -> None:
+    """They are root's, so nobody else removes them; one that may still be written stays."""
+    old, young = site.claims / ".import-0.claim.0123456789ab.tmp", site.claims / ".import-0.result.ba9876543210.tmp"
+    for half in (old, young):
+        half.touch()
+    os.utime(old, (1, 1))
+    site.order()
+    assert 0 == site.dispatch().returncode
+    assert (False, True) == (old.exists(), young.exists())
+    until(lambda: lines(site.ran))
+
+
 def test_queue_that_can_not_be_emptied(site: Site) -> None:
     """What lies in it is run all the same, and the dispatcher fails, so that PID 1 lets it rest before the next try."""
     site.order()

@@ -2,8 +2,8 @@
 
 Empties the queue, whatever lies in it; claims each rollback once for ever, with the command from root's configuration;
 and has PID 1 start its unit. Knows nothing of releases: the daemon has decided, and this only makes sure that an order
-is well-formed, allowed and new. Started whenever the queue is not empty, so a queue that it left full would start it
-again at once, and in the end not any more.
+is well-formed, allowed and new. Started whenever the queue is not empty; where it can't empty it, it fails, and its
+unit lets it rest for a second before the next try.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ MOST_SAID = 20
 """Refused files that are named one by one; of more, only the number is said."""
 _HALF_AGE_NS = 60_000_000_000
 """A hidden file younger than this may still be written by the daemon."""
+_LEFTOVER_AGE_NS = 3600 * 1_000_000_000
+"""One among the claims that is older belongs to nobody any more, whatever the clock did meanwhile."""
 _INFO, _WARNING, _ERROR = 6, 4, 3
 
 
@@ -75,6 +77,7 @@ class Dispatcher:
                 return False
         if self._refused > MOST_SAID:
             self._say(_WARNING, "more queue files were refused", detail=f"{self._refused} in all")
+        self._sweep_claims()
         return well and not self._failed
 
     def _waiting(self) -> list[str]:
@@ -86,6 +89,15 @@ class Dispatcher:
         with os.scandir(self._queue) as found:
             names = (one.name for one in found if not one.name.startswith("."))
             return [name for name, _ in zip(names, range(MOST_AT_ONCE), strict=False)]
+
+    def _sweep_claims(self) -> None:
+        """Last of all, as no rollback shall wait for it: the halves that a crash of ours or of a runner left behind."""
+        if self._opened_claims < 0:
+            return
+        try:
+            files.sweep(self._opened_claims, older_than_ns=time_ns() - _LEFTOVER_AGE_NS)
+        except OSError as error:
+            self._say(_WARNING, "hidden file among the claims can't be removed", detail=str(error))
 
     def _take(self, name: str) -> str | None:
         """Work off one queue file, which is gone afterwards; the release whose unit has to be started."""
