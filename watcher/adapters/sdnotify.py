@@ -15,11 +15,9 @@ class Notifier:
     def __init__(self) -> None:
         address = os.environ.pop("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
-        os.environ.pop("WATCHDOG_PID", None)
+        for name in ("WATCHDOG_PID", "WATCHDOG_USEC"):
+            os.environ.pop(name, None)
         self._complained = False
-        usec = os.environ.pop("WATCHDOG_USEC", "")
-        self.watchdog_seconds = int(usec) / 1_000_000 if usec.isdecimal() else None
-        """How often at the latest the manager wants to hear `alive`; None: it does not ask."""
 
     def ready(self) -> None:
         """The journal is being read and the sockets are open."""

@@ -55,7 +55,8 @@ class Supervisor:
     def watch(self, running: Running, *, timeout_usec: int, kill_after_usec: int) -> End:
         """Wait for the end of the command, and at its time limit for the end of all that it started.
 
-        When it ends in time, what it left running in the background stays.
+        When it ends in time, what it left running in the background is not touched here: by hand it stays, and in the
+        installed unit systemd ends it with the runner (KillMode=control-group).
         """
         self._pid, self._output = running.pid, running.output
         os.set_blocking(self._output, False)
