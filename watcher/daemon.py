@@ -167,6 +167,8 @@ class Daemon:
         for transition in decision.transitions:
             say_transition(transition)
         self._waiting.wake(release.id for release in decision.changed)
+        for release in decision.changed:
+            self._lookback.changed(release)
         self._supervisor.follow_closely(bool(decision.state.watching() or decision.state.verifying()))
 
     async def _hand_in(
