@@ -20,10 +20,12 @@ from tests.events import (
     request,
     resume,
     reviewed,
+    span,
     watching,
 )
 from tests.playbook import expect, play
 from watcher.core import counters
+from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec
 from watcher.core.ending import ROLLBACK_DEADLINE
 from watcher.core.messages import Judgement, QueueRollback, WriteNote
@@ -160,6 +162,18 @@ def test_the_host_starts_no_more_rollbacks_an_hour_than_it_may() -> None:
     extended = play(begin, *failing[:1], person(Judgement.EXTEND, ids[3], at="1s", by="2h"))
     later = play(extended.state, batch(errors=1, at="1h1s", job=JobName("job-3")))
     assert RollbackState.QUEUED is later.of(ids[3]).rollback
+
+
+@pytest.mark.parametrize(("back", "expected"), [("1m", RollbackState.HELD), ("30d", RollbackState.QUEUED)])
+def test_the_budget_after_the_clock_was_set_back(back: str, expected: RollbackState) -> None:
+    """By a little, the hour goes on; by much, it does not last until the clock has come so far again."""
+    begin, ids = _fleet(2, budget=1)
+    step = span(back)
+    story = play(begin, batch(errors=1, at="10m", job=JobName("job-0")))
+    at = Usec(instant("10m1s") - step)
+    gap = Gap(reason=GapReason.CLOCK, since=at, until=instant("10m"), step=-step)
+    later = play(story.state, batch(errors=1, at=at, job=JobName("job-1"), gaps=(gap,)))
+    assert expected is later.of(ids[1]).rollback
 
 
 def test_what_a_person_ordered_counts_but_is_never_held_by_it() -> None:

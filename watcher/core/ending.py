@@ -130,9 +130,13 @@ def stale_reason(draft: Draft, since: Usec) -> Reason | None:
 
 
 def recent_rollbacks(draft: Draft) -> tuple[Usec, ...]:
-    """When rollbacks were handed over in the last hour."""
+    """When rollbacks were handed over in the last hour.
+
+    One that seems to lie more than an hour ahead was handed over before the clock was set back: nobody knows how long
+    ago, and it must not count until that instant comes again.
+    """
     known = draft.before.rollbacks if draft.rollbacks is None else draft.rollbacks
-    return tuple(at for at in known if at > draft.at - HOUR)
+    return tuple(at for at in known if -HOUR < draft.at - at < HOUR)
 
 
 def _proposal(draft: Draft, release: Release, at: Usec) -> Proposal:
