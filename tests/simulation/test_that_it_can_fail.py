@@ -11,12 +11,13 @@ import pytest
 from tests.simulation.__main__ import main
 from tests.simulation.run import Failure, simulate
 from tests.simulation.shrinking import shrink
-from watcher.core import counters, doubts, ending, engine, match_count, registration, run_count, verifying
+from watcher.core import counters, doubts, ending, engine, match_count, registration, run_count, verdict, verifying
 from watcher.core.engine import decide
 from watcher.core.messages import BatchRead, Event, QueueRollback, Refused, RollbackObserved, SettingsLoaded
 from watcher.core.policy import Mode
+from watcher.core.reason import Reason, ReasonCode
 from watcher.core.record import to_record
-from watcher.core.release import Release, RollbackState
+from watcher.core.release import Release, Rollback, RollbackState
 from watcher.core.state import Decision, State
 from watcher.desk import Desk
 
@@ -150,6 +151,21 @@ def always_helped(draft: Any, release: Any, verification: Any, at: Any) -> None:
     verifying._end(draft, release, at=at, helped=True, reasons=())
 
 
+def acts_all_the_same(draft: Any, release: Release, at: Any) -> Any:
+    told = tuple(one for one in release.reasons if one.code is not ReasonCode.SHARED_CAUSE)
+    return _proposal(draft, replace(release, reasons=told), at)
+
+
+def always_doubts(*_: Any) -> tuple[Reason, ...]:
+    return (Reason(code=ReasonCode.RULES_CHANGED),)
+
+
+def is_at_work(rollback: Rollback) -> bool:
+    """What was taken back is not looked at any more."""
+    return rollback.state in (RollbackState.QUEUED, RollbackState.RUNNING)
+
+
+_proposal = ending._proposal
 _with_match = match_count.with_match
 
 
@@ -180,6 +196,13 @@ _with_match = match_count.with_match
         pytest.param(replacing(ending, "_budget_reason", nothing), "over the budget", id="knows no budget"),
         pytest.param(replacing(ending, "_rules_reason", nothing), "by rules that", id="rolls back by other rules"),
         pytest.param(replacing(ending, "stale_reason", nothing), "by old news", id="rolls back late"),
+        pytest.param(
+            replacing(ending, "_proposal", acts_all_the_same), "though the cause is shared", id="acts on a shared cause"
+        ),
+        pytest.param(replacing(verdict, "doubts", always_doubts), "is inconclusive without a doubt", id="always doubts"),
+        pytest.param(
+            replacing(engine, "_may_go_on", is_at_work), "the record and the dispatcher differ", id="sees no late start"
+        ),
         pytest.param(deciding(ends_again), "its end is another now", id="ends twice"),
         pytest.param(replacing(registration, "_content", nothing), "other content", id="takes any content"),
         pytest.param(
