@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,10 +66,20 @@ class Eye:
 
     async def looked(self) -> None:
         """One review, whatever it finds."""
-        self.rollbacks.wake()
         task = asyncio.get_running_loop().create_task(self.rollbacks.review())
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0)  # it looks before it rests for the first time
         task.cancel()
+
+    async def watched(self, until: Callable[[], bool]) -> None:
+        """Look at what is busy until that is so, for five seconds at most."""
+        self.rollbacks.wake()
+        task = asyncio.get_running_loop().create_task(self.rollbacks.watch())
+        try:
+            async with asyncio.timeout(5):
+                while not until():
+                    await asyncio.sleep(0.01)
+        finally:
+            task.cancel()
 
     async def reviewed(self, times: int) -> None:
         """Review until so many reviews were handed in, for two seconds at most."""
@@ -167,15 +178,11 @@ async def test_repetition_that_can_not_be_ordered(site: Site, caplog: pytest.Log
     write_claim(site.claims, ("true",), other.id)
     assert 0 == run_runner(site.claims, other.id).returncode
     site.queue.rename(site.root / "gone")
-    eye.rollbacks.wake()
-    task = asyncio.get_running_loop().create_task(eye.rollbacks.watch())
-    await asyncio.sleep(0.2)
+    await eye.watched(until=lambda: len(eye.seen) >= 3)
     assert {(other.id, RollbackState.SUCCEEDED)} == {(one.release, one.state) for one in eye.seen}
     assert ["rollback can't be observed"] == [one.message for one in caplog.records if one.name == "watcher"]
     (site.root / "gone").rename(site.queue)
-    await asyncio.sleep(0.2)
-    task.cancel()
-    assert (ID, RollbackState.RUNNING) in {(one.release, one.state) for one in eye.seen}
+    await eye.watched(until=lambda: (ID, RollbackState.RUNNING) in {(one.release, one.state) for one in eye.seen})
     assert 1 == len(site.left)
 
 
