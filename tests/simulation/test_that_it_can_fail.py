@@ -199,7 +199,9 @@ _with_match = match_count.with_match
         pytest.param(
             replacing(ending, "_proposal", acts_all_the_same), "though the cause is shared", id="acts on a shared cause"
         ),
-        pytest.param(replacing(verdict, "doubts", always_doubts), "is inconclusive without a doubt", id="always doubts"),
+        pytest.param(
+            replacing(verdict, "doubts", always_doubts), "is inconclusive without a doubt", id="always doubts"
+        ),
         pytest.param(
             replacing(engine, "_may_go_on", is_at_work), "the record and the dispatcher differ", id="sees no late start"
         ),
