@@ -6,11 +6,11 @@ Knows what becomes of an entry; must not know positions, polling, repair or proc
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from watcher.core.coverage import Gap, GapReason
-from watcher.core.duration import SECOND, Usec
+from watcher.core.duration import Usec
 from watcher.core.fingerprint import fingerprint
 from watcher.core.found import ErrorSeen, Found, Match
 from watcher.core.rule import Rule, WatchedJob
@@ -18,12 +18,13 @@ from watcher.core.severity import Severity, worst_of
 from watcher.journal.counting import CountedJob, Tally
 from watcher.journal.elsewhere import UNKNOWN, Elsewhere
 from watcher.journal.entry import Entry, JournalReader
-from watcher.journal.invocations import BeginLost, Invocations, Record
+from watcher.journal.invocations import BeginLost, Invocations
 from watcher.journal.joins import Join, Joins, Reach, Stream, reach_of
-from watcher.journal.matcher import CORE_DUMPED, KERNEL_MISSED, LONGEST_TEXT, SUPPRESSED, Matcher, number_of
+from watcher.journal.judged import Judge, Judged, is_severe
+from watcher.journal.matcher import LONGEST_TEXT, Matcher
 from watcher.journal.patterns import PatternError, readable
 from watcher.journal.places import Place, Places
-from watcher.journal.records import command_record, found_run, unit_record
+from watcher.journal.records import found_run
 from watcher.journal.runs import CountedRuns
 from watcher.journal.said import said_in
 from watcher.journal.source import HEARTBEAT
@@ -31,33 +32,6 @@ from watcher.journal.source import HEARTBEAT
 __all__ = ["JournalReader", "PatternError", "Scanner", "Tally"]
 
 _log = logging.getLogger(__name__)
-
-_BAD: Final = frozenset({b"0", b"1", b"2", b"3"})
-_CUT: Final = b"line-max"
-"""What journald puts into _LINE_BREAK of each piece of a line over its LineMax= but the last."""
-_LATE: Final = Usec(30 * SECOND)
-"""How long before its report a message may have been dropped: journald's rate limit interval as it is shipped."""
-
-
-class _Judged(NamedTuple):
-    """All that an entry says, found out before any of it takes effect: what asks the reader or a pattern can fail.
-
-    `run` is the unit and the invocation that it is about, and `runners` are the jobs whose unit that is; `dump` is a
-    core dump, which names no invocation. `records` are what it says of a run, with the jobs whose run it is. `broken`:
-    its line goes on in the next entry of its stream.
-    """
-
-    verdicts: tuple[tuple[CountedJob, tuple[Rule, ...]], ...] = ()
-    text: bytes = b""
-    cursor: str = ""
-    run: tuple[str, str] = ("", "")
-    runners: tuple[CountedJob, ...] = ()
-    dump: bool = False
-    records: tuple[tuple[tuple[CountedJob, ...], Record], ...] = ()
-    stream: tuple[bytes | None, bytes | None, bytes | None] | None = None
-    gaps: tuple[Gap, ...] = ()
-    severe: bool = False
-    broken: bool = False
 
 
 class Scanner:
@@ -78,6 +52,7 @@ class Scanner:
         matchers = {rules: Matcher(rules) for rules in {job.all_rules for job in jobs}}  # same packs, one automaton
         self._jobs = tuple(CountedJob(job, matchers[job.all_rules]) for job in jobs)
         self._places = Places(jobs, self._jobs, listens=heartbeat is not None)
+        self._judge = Judge(self._places).judge
         self._elsewhere = elsewhere
         self._joins = Joins({reach for job in self._jobs for reach in job.reaches.values()})
         self._runs = CountedRuns()
@@ -133,7 +108,7 @@ class Scanner:
                         if (
                             answer is not None
                             and (len(answer) == 1 or job.ruled_out(answer, get))
-                            and not (job.kinds and _is_severe(get))
+                            and not (job.kinds and is_severe(get))
                         ):
                             last_at = at
                             if job.first_at <= at < job.closes_at:
@@ -194,7 +169,7 @@ class Scanner:
             self.heard = self.heard or entry.field(HEARTBEAT) == self._heartbeat
             return
         try:
-            judged = self._judge(entry, place, at)
+            judged = self._judge(entry, place, at, joins=entry.unit in self._joins.units)
             self._apply(judged, at)
         except OSError:
             raise
@@ -202,60 +177,7 @@ class Scanner:
             _log.exception("an entry can't be matched and is passed")
             self._gaps.append(Gap(reason=GapReason.POISON, since=at, until=at, entries=1))
 
-    def _judge(self, entry: Entry, place: Place, at: Usec) -> _Judged:
-        gaps = self._gaps_told(entry, at) if entry.is_journald() else ()
-        owners = self._places.owners(entry)
-        if not owners:
-            return _Judged(gaps=gaps)
-        message = entry.field("MESSAGE")
-        verdicts = tuple((job, job.matcher.hits(message, entry.field, own_unit=job in place.jobs)) for job in owners)
-        fired = [rule for _, rules in verdicts for rule in rules]
-        joining = entry.unit in self._joins.units or any(reach_of(rule) is not None for rule in fired)
-        broken = (joining or bool(fired)) and entry.field("_LINE_BREAK") == _CUT
-        kinds = any(job.kinds for job in owners)
-        severe = kinds and _is_bad(entry.field("PRIORITY"))
-        records = self._records(entry, owners, at)
-        told = bool(fired) or severe or (kinds and joining)
-        run = entry.run() if told else ("", "")
-        return _Judged(
-            verdicts=verdicts,
-            text=readable((message or b"")[:LONGEST_TEXT]),
-            cursor=entry.cursor() if told or records else "",
-            run=run,
-            runners=self._places.of(run[0].encode("latin-1")) if told else (),
-            dump=told and entry.field("MESSAGE_ID") == CORE_DUMPED,
-            records=records,
-            stream=entry.stream() if joining or broken else None,
-            gaps=gaps,
-            severe=severe,
-            broken=broken,
-        )
-
-    def _records(
-        self, entry: Entry, owners: tuple[CountedJob, ...], at: Usec
-    ) -> tuple[tuple[tuple[CountedJob, ...], Record], ...]:
-        """What the entry says of runs, each with the jobs whose run it is."""
-        if entry.field("MESSAGE_ID") is None:
-            return ()
-        told = unit_record(entry, at)
-        if told is not None:
-            runners = self._places.of(told.unit.encode("latin-1"))
-            return ((runners, told),) if runners else ()
-        commands = ((job, command_record(entry, at, job=job.name, run_as=job.run_as)) for job in owners)
-        return tuple(((job,), record) for job, record in commands if record is not None)
-
-    def _gaps_told(self, entry: Entry, at: Usec) -> tuple[Gap, ...]:
-        """The messages that journald says were lost before it could store them."""
-        what, since = entry.field("MESSAGE_ID"), Usec(at - _LATE)
-        if what == KERNEL_MISSED:
-            return (Gap(reason=GapReason.KERNEL, since=since, until=at),)
-        if what != SUPPRESSED:
-            return ()
-        dropped = number_of(entry.field("N_DROPPED"), digits=12)
-        jobs = {job.name: None for unit in entry.every("OBJECT_SYSTEMD_UNIT") for job in self._places.of(unit)}
-        return tuple(Gap(reason=GapReason.DROPPED, since=since, until=at, entries=dropped, job=job) for job in jobs)
-
-    def _apply(self, judged: _Judged, at: Usec) -> None:
+    def _apply(self, judged: Judged, at: Usec) -> None:
         self._gaps += judged.gaps
         matches = len(self._found)
         for runners, record in judged.records:
@@ -295,7 +217,7 @@ class Scanner:
             return fired
         return tuple(rule for rule in fired if rule.once is None)
 
-    def _note(self, job: CountedJob, rules: tuple[Rule, ...], judged: _Judged, at: Usec) -> None:
+    def _note(self, job: CountedJob, rules: tuple[Rule, ...], judged: Judged, at: Usec) -> None:
         worst = worst_of([rule.severity for rule in rules])
         names = tuple(rule.name for rule in rules if rule is not job.expected)
         invocation, began = self._invocation(job, judged)
@@ -318,7 +240,7 @@ class Scanner:
             join = Join(rule=joining[0], reach=joining[1], at=at, line=joining[1] == Reach())
             self._joins.open(Stream(job.name, *judged.stream), join, judged.text)
 
-    def _note_error(self, job: CountedJob, rules: tuple[Rule, ...], judged: _Judged, at: Usec) -> None:
+    def _note_error(self, job: CountedJob, rules: tuple[Rule, ...], judged: Judged, at: Usec) -> None:
         """The kind of an error, by rule or by priority; that of a stack trace is told by its end, which is to come."""
         if not (judged.severe or any(rule.severity.at_least(Severity.ERROR) for rule in rules)):
             return
@@ -326,7 +248,7 @@ class Scanner:
         if not goes_on or self._joins.is_ended(Stream(job.name, *(judged.stream or (None, None, None)))):
             self._note_kind(job, judged, at, matched=bool(rules))
 
-    def _note_kind(self, job: CountedJob, judged: _Judged, at: Usec, *, matched: bool) -> None:
+    def _note_kind(self, job: CountedJob, judged: Judged, at: Usec, *, matched: bool) -> None:
         kind = fingerprint(said_in(judged.text).text).key
         invocation, began = self._invocation(job, judged)
         seen = ErrorSeen(
@@ -340,7 +262,7 @@ class Scanner:
         )
         self._found.append(seen)
 
-    def _invocation(self, job: CountedJob, judged: _Judged) -> tuple[str, Usec | None]:
+    def _invocation(self, job: CountedJob, judged: Judged) -> tuple[str, Usec | None]:
         """The invocation of the job's unit that the entry is about, and when it began."""
         unit, invocation = judged.run
         if job not in judged.runners:
@@ -358,15 +280,3 @@ class Scanner:
 def _lost(since: Usec, at: Usec, job: CountedJob) -> Gap:
     """The record of a run's begin is missing, and nobody knows what else is."""
     return Gap(reason=GapReason.MISSING, since=min(since, at), until=at, job=job.name)
-
-
-def _is_severe(get: Callable[[str], bytes]) -> bool:
-    try:
-        return _is_bad(get("PRIORITY"))
-    except KeyError:
-        return False
-
-
-def _is_bad(priority: bytes | None) -> bool:
-    """Whether it is that of an error or worse. One digit: anything else is no priority that journald would store."""
-    return priority is not None and priority in _BAD
