@@ -27,6 +27,7 @@ from watcher.adapters.store import Store, StoreLostError
 from watcher.clock import wall_clock
 from watcher.config.settings import Settings
 from watcher.configured import Configured
+from watcher.core.codec import RecordError
 from watcher.core.duration import Usec
 from watcher.core.errors import WatcherError
 from watcher.core.messages import (
@@ -287,6 +288,8 @@ class Daemon:
         except StoreLostError as error:
             self._lost = error
             self._is_lost.set()
+            raise FrontError(error.message, hint=error.hint) from error
+        except RecordError as error:  # of a newer program: the asker's trouble, as in the desk
             raise FrontError(error.message, hint=error.hint) from error
 
     async def _end_if_lost(self) -> None:

@@ -83,6 +83,21 @@ def test_old_release_of_a_newer_program(daemon: DaemonProcess) -> None:
         assert 0 == daemon.cli("release", "start", "import", "--version", "4").returncode
 
 
+def test_look_at_an_old_release_of_a_newer_program(daemon: DaemonProcess) -> None:
+    """A look at it is refused with the way out; the daemon goes on."""
+    database = sqlite3.connect(daemon.state / "state.db", isolation_level=None)
+    [(record,)] = database.execute("SELECT record FROM releases").fetchall()
+    old = json.dumps(json.loads(record) | {"id": "old", "v": 99})
+    database.execute("INSERT INTO releases VALUES (-1, 'old', 'import', 0, ?)", (old,))
+    database.close()
+    with daemon:
+        for path in ("/api/v1/releases", "/api/v1/releases/old"):
+            status, answer = daemon.get(path)
+            assert 503 == status
+            assert "install the later release-watcher again" in answer
+        daemon.wait_ready()
+
+
 def test_directory_of_the_claims_can_not_be_had(daemon: DaemonProcess) -> None:
     """The disk may have room again in a moment: exit code 75, not one of a defect, and the path is named."""
     (daemon.state / "rollback").rmdir()
