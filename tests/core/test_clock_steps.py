@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from tests.events import START, batch, configured, deployed, gap, instant, match, observed, policy, release, watching
+from tests.events import (
+    OTHER_JOB,
+    START,
+    batch,
+    configured,
+    deployed,
+    gap,
+    instant,
+    match,
+    observed,
+    policy,
+    release,
+    watching,
+)
 from tests.playbook import play
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import HOUR, SECOND, Usec
+from watcher.core.reason import ReasonCode
 from watcher.core.release import Phase, RollbackState
 
 STEPS = [HOUR, -HOUR, 365 * 24 * HOUR, -365 * 24 * HOUR]
@@ -81,6 +95,18 @@ def test_the_time_after_a_rollback_keeps_its_length() -> None:
     verification = story.last.record.verification
     assert verification is not None
     assert (by(HOUR, "2m"), by(HOUR, "12m")) == (verification.trial.start, verification.trial.end)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_trouble_of_another_job_goes_on_over_the_step(step: int) -> None:
+    """It is as long ago as it was, so a cause that began before the step is shared by a failure after it."""
+    state = play(configured(policy(limit=1), policy(job=OTHER_JOB)), release()).state
+    before = [match(at, job=OTHER_JOB) for at in ("50s", "51s", "52s")]
+    state = play(state, batch(*before, at="1m")).state
+    failing = [match(by(step, "63s"), job=OTHER_JOB), match(by(step, "64s"))]
+    story = play(state, batch(*failing, at=by(step, "65s"), gaps=(stepped("60s", step),)))
+    assert (Phase.FAILED, RollbackState.HELD) == (story.last.phase, story.last.rollback)
+    assert ReasonCode.SHARED_CAUSE is story.last.record.reasons[-1].code
 
 
 def test_a_step_of_unknown_size_moves_nothing() -> None:

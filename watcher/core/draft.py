@@ -98,10 +98,11 @@ class Draft:
             counters={**before.counters, **self.counted} if self.counted else before.counters,
             pauses=before.pauses if self.pauses is None else self.pauses,
             rollbacks=before.rollbacks if self.rollbacks is None else self.rollbacks,
-            troubles=self._troubles(),
+            troubles=self.known_troubles(),
         )
 
-    def _troubles(self) -> Mapping[JobName, Trouble]:
+    def known_troubles(self) -> Mapping[JobName, Trouble]:
+        """The troubles of all jobs as they stand now."""
         if not self.troubles:
             return self.before.troubles
         merged = {**self.before.troubles, **self.troubles}

@@ -52,6 +52,9 @@ def judge_batch(draft: Draft, batch: BatchRead) -> None:
     by_job: dict[JobName, list[Found]] = {}
     for found in batch.found:
         by_job.setdefault(found.job, []).append(found)
+    for gap in batch.gaps:
+        if gap.step:
+            draft.troubles |= {job: trouble.stepped(gap) for job, trouble in draft.known_troubles().items()}
     due: dict[int, list[_Due]] = {}
     opened = [one for one in draft.before.releases.values() if one.phase in OPEN_PHASES]
     for release in (*opened, *draft.before.verifying()):
@@ -114,7 +117,7 @@ def _in_order(draft: Draft, found: Sequence[Found], due: Mapping[int, list[_Due]
 
     What waits for the baseline is judged later, by what was known at its own entry.
     """
-    memory = Memory(draft.before.troubles)
+    memory = Memory(draft.known_troubles())
     for one, is_error, shared in errors_in(found):
         if is_error:
             memory.note(one.job, one.at, critical=_is_critical(one), shared=shared)

@@ -3,14 +3,16 @@
 An episode is a row of errors, from the first one after a quiet time on; it ends when nothing was wrong for QUIET. Of
 each job one is remembered, in six numbers, and one more for each job with which it has entries in common. It is part
 of the durable state, so that a restart forgets nothing, and goes by the entries' own instants, in the journal's order:
-live and in replay, whole and in pieces, it is the same.
+live and in replay, whole and in pieces, it is the same. Where the clock is set its instants move, as those of a window.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
+from watcher.core.coverage import Gap
 from watcher.core.duration import MINUTE, Usec
 from watcher.core.found import Found, Match, RunEnded, RunOutcome
 from watcher.core.names import JobName
@@ -49,9 +51,25 @@ class Trouble(Episode):
     rules_hash: str
     apart: Mapping[JobName, Episode] = field(default_factory=dict)
 
+    def stepped(self, gap: Gap) -> Trouble:
+        """This trouble once the wall clock was set: as long ago as before, by the new clock."""
+        apart = {job: _moved(episode, gap.step) for job, episode in self.apart.items()}
+        is_new = gap.is_by_new_clock(self.watched_from)
+        watched_from = self.watched_from if is_new else Usec(self.watched_from + gap.step)
+        return replace(_moved(self, gap.step), watched_from=watched_from, apart=apart)
+
     def beside(self, job: JobName) -> Episode:
         """The last episode of what went wrong here and was no entry of `job` as well."""
         return self.apart.get(job, self)
+
+
+E = TypeVar("E", bound=Episode)
+
+
+def _moved(episode: E, step: int) -> E:
+    if episode.since is None or episode.last is None:
+        return episode
+    return replace(episode, since=Usec(episode.since + step), last=Usec(episode.last + step))
 
 
 class Memory:
