@@ -88,6 +88,22 @@ def test_a_step_inside_a_batch_begins_a_batch_of_its_own(tmp_path: Path) -> None
     assert 28 == sum(reading.entries for reading in readings[: stepped[0]])
 
 
+def test_an_entry_stamped_ahead_of_our_clock_is_no_sign_of_what_comes_until_then(tmp_path: Path) -> None:
+    """Another host's clock is wrong, or it has started anew with a wrong one: nothing is over before its time."""
+    clock = Clock()
+    write(tmp_path, "system", lines(5))
+    follower = Follower(Source(directory=str(tmp_path)), [JOB], since=Usec(T0), clock=clock.realtime, now=clock.now)
+    _tail(follower)
+    clock.passes(10 * SECOND)
+    ahead = [Line(at=clock.wall + HOUR + k * STEP, boot="d" * 32, monotonic_at=T0 + k * STEP) for k in range(600)]
+    write(tmp_path, "system", ahead)
+    readings = [follower.step() for _ in range(4)]
+    assert 600 == sum(reading.entries for reading in readings)
+    assert {False, True} == {reading.at_tail for reading in readings}
+    assert max(reading.read_until for reading in readings) <= clock.wall
+    follower.close()
+
+
 def _tail(follower: Follower) -> Reading:
     while not (reading := follower.step()).at_tail:
         pass

@@ -32,6 +32,7 @@ class Horizon:
         self.step_since_entry = 0
         self._source = source
         self._live = live
+        self._now = now
         self._own_steps = Steps(now)
         self._begun = 0
         self._begins = False
@@ -42,12 +43,19 @@ class Horizon:
             return end
         last = stretch.last_at or Usec(0)
         if not stretch.at_tail:
-            return last if stretch.entries else self.read_until
+            return self._at_most_now(last, stretch) if stretch.entries else self.read_until
         if stretch.asked_at is None:
             return last
         # By the clock of the last entry, until an entry shows the new one.
         self.step_since_entry = self._own_steps.since(stretch.cursor)
-        return Usec(max(stretch.asked_at - self.step_since_entry - STAMP_SLACK, last))
+        asked_at = stretch.asked_at - self.step_since_entry
+        return Usec(max(asked_at - STAMP_SLACK, min(last, asked_at)))
+
+    def _at_most_now(self, last: Usec, stretch: Stretch) -> Usec:
+        """What a host stamps ahead of our clock says nothing of what is still to come until then."""
+        if self._now is None or last <= (wall := self._now().realtime):
+            return last
+        return Usec(min(last, wall - self._own_steps.since(stretch.cursor)))
 
     def go_on(self, known_until: Usec) -> Usec:
         """All before `known_until` is known; answers up to when all is."""
