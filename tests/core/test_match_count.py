@@ -118,6 +118,16 @@ def test_a_late_match_is_not_held_against_what_came_since() -> None:
     assert (2, MINUTE) == (reason.count, reason.span)
 
 
+def test_a_clock_that_was_set_back_by_a_reboot() -> None:
+    """What comes after it is a boot of its own, hours before what was counted, and still adds up."""
+    count = with_match(MatchCount(threshold=TWO_IN_TWO_MINUTES), told("a", 2 * HOUR))
+    again = with_match(count, told("b", HOUR))
+    assert crossed(again) is None
+    reason = crossed(with_match(again, told("b", HOUR + MINUTE)))
+    assert reason is not None
+    assert (2, MINUTE) == (reason.count, reason.span)
+
+
 def test_a_late_match_without_a_span() -> None:
     """It counts like any other."""
     whole = MatchThreshold(count=2, severity=Severity.ERROR)
@@ -128,7 +138,7 @@ def test_a_late_match_without_a_span() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 2 * HOUR)), max_size=60))
 def test_what_is_kept_for_late_ones_is_bounded(seen: list[tuple[str, int]]) -> None:
-    """No older than that one may be, in order, whatever comes."""
+    """No older than that before the last one told, in order, whatever comes."""
     count = MatchCount(threshold=MatchThreshold(count=3, within=Usec(50), severity=Severity.ERROR))
     for host, at in seen:
         count = with_match(count, told(host, at))
@@ -136,7 +146,7 @@ def test_what_is_kept_for_late_ones_is_bounded(seen: list[tuple[str, int]]) -> N
             return
         known = (*count.earlier, *count.instants)
         assert all(earlier <= later for earlier, later in pairwise(known))
-        assert all(known[-1] - one < LATE for one in count.earlier)
+        assert all(at - one < LATE for one in count.earlier)
         assert len(count.earlier) <= EARLIER_KEPT
 
 

@@ -24,7 +24,8 @@ EARLIER_KEPT = 500
 class MatchCount:
     """A threshold with the instants that count towards it now (at most its `count`), and the most that ever did.
 
-    `earlier` are those that counted before, for as long as LATE; `boot` is that of the last match.
+    `earlier` are those that counted before, for as long as LATE before the last one told; `boot` is that of the last
+    match which was not late.
     """
 
     threshold: MatchThreshold
@@ -86,7 +87,8 @@ def _with_late(count: MatchCount, at: Usec) -> MatchCount:
     if len(fullest) >= threshold.count:
         return replace(count, instants=tuple(fullest[: threshold.count]), peak=threshold.count)
     instants = tuple(one for one in known if latest - one < within)
-    earlier = _remembered(tuple(known[: len(known) - len(instants)]), latest)
+    # as long as this one needs it: after a reboot with another clock all that comes lies hours before the latest
+    earlier = _remembered(tuple(known[: len(known) - len(instants)]), at)
     return replace(count, instants=instants, peak=max(count.peak, len(fullest)), earlier=earlier)
 
 
