@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
-from pathlib import Path
 
 from watcher.adapters.inherited import take_inherited, turn_away
 from watcher.adapters.lock import StateLock
 from watcher.adapters.mark import this_machine
+from watcher.adapters.rollback import CLAIMS
 from watcher.adapters.store import Store
 from watcher.clock import wall_clock
 from watcher.config.load import load_settings
@@ -28,7 +28,7 @@ def serve(paths: Paths) -> None:
     inherited = take_inherited()
     try:
         settings = load_settings(paths.config)
-        with StateLock(paths.state), closing(_open(paths.state)) as store:
+        with StateLock(paths.state), closing(_open(paths)) as store:
             asyncio.run(Daemon(paths=paths, settings=settings, store=store, inherited=inherited).run())
     except ExceptionGroup as group:
         raise _cause(group) from group
@@ -37,8 +37,9 @@ def serve(paths: Paths) -> None:
         raise
 
 
-def _open(state: Path) -> Store:
-    return Store.open(state, wall_clock(), machine=this_machine())
+def _open(paths: Paths) -> Store:
+    traces = (paths.notes, paths.state / CLAIMS, *([] if paths.rollbacks is None else [paths.rollbacks]))
+    return Store.open(paths.state, wall_clock(), machine=this_machine(), traces=traces)
 
 
 def _cause(group: ExceptionGroup[Exception]) -> Exception:

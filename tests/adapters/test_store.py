@@ -188,6 +188,26 @@ def test_a_missing_database_is_a_loss_once_there_was_one(tmp_path: Path) -> None
     again.close()
 
 
+@pytest.mark.parametrize("trace", ["import-1.claim", "import-1.started", "import-1.result", "import-1.md"])
+def test_a_missing_database_without_its_mark_is_a_loss_beside_a_claim_or_a_note(tmp_path: Path, trace: str) -> None:
+    """A daemon that has judged or rolled back had a database; an empty directory beside it is that of a first start."""
+    beside, state = tmp_path / "beside", tmp_path / "state"
+    beside.mkdir()
+    state.mkdir()
+    first = Store.open(state, Usec(1), traces=(tmp_path / "nowhere", beside))
+    assert not first.lost
+    first.close()
+    (beside / trace).touch()
+    known = Store.open(state, Usec(2), traces=(beside,))
+    assert not known.lost
+    known.close()
+    for path in state.glob("state.*"):
+        path.unlink()
+    again = Store.open(state, Usec(3), traces=(tmp_path / "nowhere", beside))
+    assert "the database is gone" in again.lost
+    again.close()
+
+
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     """An old program does not touch the state of a newer one."""
     Store.open(tmp_path, Usec(1)).close()

@@ -107,7 +107,7 @@ def test_directory_of_the_claims_can_not_be_had(daemon: DaemonProcess) -> None:
     assert f"{daemon.state / 'rollback'}: " in daemon.log
 
 
-@pytest.mark.parametrize("loss", ["zeroed", "emptied", "missing", "copied"])
+@pytest.mark.parametrize("loss", ["zeroed", "emptied", "missing", "missing with its mark", "copied"])
 def test_loss_pauses_until_somebody_knows(daemon: DaemonProcess, loss: str) -> None:
     """Also when the daemon is killed meanwhile: rollbacks stay off until `watcher resume`."""
     database = daemon.state / "state.db"
@@ -118,6 +118,11 @@ def test_loss_pauses_until_somebody_knows(daemon: DaemonProcess, loss: str) -> N
             database.write_bytes(b"")
         case "missing":
             database.unlink()
+        case "missing with its mark":
+            (daemon.state / "notes").mkdir(exist_ok=True)
+            (daemon.state / "notes" / "import-1.md").touch()
+            for path in daemon.state.glob("state.*"):
+                path.unlink()
         case "copied":
             mark = daemon.state / "state.id"
             mark.write_text("".join(f"{line}\n" for line in (mark.read_text().splitlines()[0], "machine: another")))

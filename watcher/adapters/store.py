@@ -20,6 +20,7 @@ from watcher.adapters.ballast import Ballast, has_no_room
 from watcher.adapters.damage import damage
 from watcher.adapters.mark import Mark, read_mark, write_mark
 from watcher.adapters.schema import APPLICATION_ID, STEPS
+from watcher.adapters.traces import has_traces
 from watcher.core.codec import NewerRecordError, RecordError
 from watcher.core.draft import is_busy
 from watcher.core.duration import Usec
@@ -79,15 +80,17 @@ class Store:
         """Why this state can't be trusted to know every rollback, in words; empty if it can."""
 
     @classmethod
-    def open(cls, directory: Path, at: Usec, *, machine: str = "") -> Self:
+    def open(cls, directory: Path, at: Usec, *, machine: str = "", traces: Iterable[Path] = ()) -> Self:
         """Open or make `state.db` in `directory`; a damaged one is set aside under a name with the instant `at`.
 
-        `machine` names this machine; a state that was made on another one is said to be `lost`.
+        `machine` names this machine; a state that was made on another one is said to be `lost`. So is one that is not
+        there although something in the directories `traces` tells of rollbacks or notes that there were.
         Raises StoreRefusedError: no access, or a database newer than this program; StoreError: the disk is full or the
         database in use, so trying again later is right; StoreLostError: the disk fails; NewerRecordError: a later
         program has written what has to be loaded.
         """
-        store = cls._opened(directory, at, machine, damage="")
+        traces = tuple(traces)
+        store = cls._opened(directory, at, machine, traces, damage="")
         try:
             store.load()
         except NewerRecordError:
@@ -95,14 +98,14 @@ class Store:
             raise
         except RecordError as error:  # whole as a file and as JSON, and still nothing that was ever written
             store.close()
-            store = cls._opened(directory, at, machine, damage=f"a record is damaged: {error}")
+            store = cls._opened(directory, at, machine, traces, damage=f"a record is damaged: {error}")
         return store
 
     @classmethod
-    def _opened(cls, directory: Path, at: Usec, machine: str, *, damage: str) -> Self:
+    def _opened(cls, directory: Path, at: Usec, machine: str, traces: tuple[Path, ...], *, damage: str) -> Self:
         path = directory / "state.db"
         try:
-            lost = _loss(path, machine, at, damage)
+            lost = _loss(path, machine, at, damage, traces)
             connection = _connect(path)
             _migrate(connection, path)
             store = cls(connection, directory, machine=machine, lost=lost)
@@ -314,7 +317,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _loss(path: Path, machine: str, at: Usec, known: str) -> str:
+def _loss(path: Path, machine: str, at: Usec, known: str, traces: tuple[Path, ...]) -> str:
     """Set a damaged database aside; why this state can't be trusted to know every rollback, empty if it can.
 
     `known` is a damage that was found already, "" if none was.
@@ -322,7 +325,7 @@ def _loss(path: Path, machine: str, at: Usec, known: str) -> str:
     """
     mark = read_mark(path.parent)
     lost = "" if mark is None else mark.lost or _move(path, mark.machine, machine)
-    found = known or damage(path, known=mark is not None)
+    found = known or damage(path, known=mark is not None or has_traces(traces))
     if found is None:
         return lost
     aside = f"{path.name}.corrupt-{at}"
