@@ -130,7 +130,15 @@ BELOW = {
 """For each part what of ours it may import besides itself; the longest name that fits a module counts."""
 
 ADAPTERS = (
-    {"store", "schema", "mark", "ballast", "damage", "traces"},  # the database, its migrations, and what lies beside it
+    {
+        "store",
+        "schema",
+        "mark",
+        "ballast",
+        "damage",
+        "traces",
+        "place",
+    },  # the database, its migrations, and what lies beside it
     {"log", "message_ids"},  # the entries and their ids
     {"rollback", "dispatched", "handover"},  # two ways to hand a rollback over, and what they share
     # Both sockets show the same pages and errors of the same daemon, which is the Protocol in `front`.

@@ -58,6 +58,8 @@ from watcher.service import Service
 from watcher.waiting import Waiting
 
 NOTE_PATIENCE = 5.0
+PLACE_SECONDS = 1.0
+"""So often it is looked whether the database is still where it was opened."""
 _ID_STEM = LONGEST - len("-20261123-235959-abcd")
 
 
@@ -293,9 +295,15 @@ class Daemon:
             raise FrontError(error.message, hint=error.hint) from error
 
     async def _end_if_lost(self) -> None:
-        await self._is_lost.wait()
-        if self._lost is not None:
-            raise self._lost
+        """Also on a quiet day: what is answered without a commit must not be answered by a database that is gone."""
+        while self._lost is None:
+            self._store.check_place()
+            try:
+                async with asyncio.timeout(PLACE_SECONDS):
+                    await self._is_lost.wait()
+            except TimeoutError:
+                continue
+        raise self._lost
 
     async def note(self, id: ReleaseId) -> str | None:  # noqa: A002 - the contract's word
         """The final note; one that is being written is waited for."""

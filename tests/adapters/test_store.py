@@ -188,6 +188,23 @@ def test_a_missing_database_is_a_loss_once_there_was_one(tmp_path: Path) -> None
     again.close()
 
 
+@pytest.mark.parametrize("is_replaced", [False, True])
+def test_a_database_that_was_taken_away_takes_nothing_in(tmp_path: Path, *, is_replaced: bool) -> None:
+    """What would be stored in a file without a name is refused, at the commit and at any look."""
+    store = Store.open(tmp_path, Usec(1))
+    store.check_place()
+    path = tmp_path / "state.db"
+    copy = path.read_bytes()
+    path.rename(tmp_path / "elsewhere")
+    if is_replaced:
+        path.write_bytes(copy)
+    with pytest.raises(StoreLostError, match=r"state\.db was (taken away|replaced) under the daemon"):
+        play(store, batch(seconds=1), state=State())
+    with pytest.raises(StoreLostError):
+        store.check_place()
+    store.close()
+
+
 @pytest.mark.parametrize("trace", ["import-1.claim", "import-1.started", "import-1.result", "import-1.md"])
 def test_a_missing_database_without_its_mark_is_a_loss_beside_a_claim_or_a_note(tmp_path: Path, trace: str) -> None:
     """A daemon that has judged or rolled back had a database; an empty directory beside it is that of a first start."""

@@ -139,6 +139,21 @@ def test_loss_pauses_until_somebody_knows(daemon: DaemonProcess, loss: str) -> N
         assert 0 == daemon.metrics()["watcher_paused", "import"]
 
 
+def test_database_that_is_removed_under_the_daemon(daemon: DaemonProcess) -> None:
+    """No release is registered into a file that nobody can open again; the next start tells of the loss."""
+    daemon.start()
+    daemon.wait_ready()
+    (daemon.state / "state.db").unlink()
+    said = daemon.cli("release", "start", "import", "--version", "9", "--id", "lost")
+    assert 0 != said.returncode
+    assert "" == said.stdout
+    assert 75 == daemon.wait_exit()
+    assert "state.db was taken away under the daemon" in daemon.log
+    with daemon:
+        assert 1 == daemon.metrics()["watcher_paused", "import"]
+        assert "state was lost" in daemon.log
+
+
 def test_database_that_is_damaged_under_the_daemon(daemon: DaemonProcess) -> None:
     """Whoever finds it, if only by looking at old releases, ends the daemon; the next one sets the file aside."""
     path = daemon.state / "state.db"

@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 from watcher.adapters.ballast import Ballast, has_no_room
 from watcher.adapters.damage import damage
 from watcher.adapters.mark import Mark, read_mark, write_mark
+from watcher.adapters.place import Place
 from watcher.adapters.schema import APPLICATION_ID, STEPS
 from watcher.adapters.traces import has_traces
 from watcher.core.codec import NewerRecordError, RecordError
@@ -74,6 +75,7 @@ class Store:
         self._db = connection
         self._directory = directory
         self._machine = machine
+        self._place = Place(directory / "state.db")
         self._ballast = Ballast(directory)
         self._distrusted: StoreLostError | None = None
         self.lost = lost
@@ -126,6 +128,15 @@ class Store:
         except OSError as error:
             raise _unusable(self._directory, error) from error
         self.lost = ""
+
+    def check_place(self) -> None:
+        """Whether what is committed goes where the next start finds it. Raises StoreLostError: it does not."""
+        if self._distrusted is not None:
+            raise self._distrusted
+        trouble = self._place.trouble()
+        if trouble is not None:
+            hint = "leave the state directory to the daemon; it starts again from what lies there now"
+            raise self._distrust(f"state.db {trouble}", hint=hint)
 
     def close(self) -> None:
         """Close the database; what was committed is durable already."""
@@ -271,8 +282,7 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        if self._distrusted is not None:
-            raise self._distrusted
+        self.check_place()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             yield
@@ -290,9 +300,10 @@ class Store:
             self._db.execute("ROLLBACK")
         return StoreFullError(message, hint=_MAKE_ROOM) if is_full else StoreError(message, hint=_MAKE_ROOM)
 
-    def _distrust(self, message: str) -> StoreLostError:
+    def _distrust(
+        self, message: str, *, hint: str = "see the kernel log for disk errors; the daemon starts again from the disk"
+    ) -> StoreLostError:
         """From now on nothing is committed, whoever it was that met the trouble: a request that only reads may have."""
-        hint = "see the kernel log for disk errors; the daemon starts again from the disk"
         self._distrusted = StoreLostError(message, hint=hint)
         return self._distrusted
 
