@@ -10,6 +10,8 @@ import pytest
 
 from tests.journal.written import Line, LiveWriter
 from tests.parts.daemons import DaemonProcess
+from tests.parts.journals import Fields
+from tests.parts.pid1 import fails, succeeds
 
 UNIT = "import.service"
 A, B = "a" * 32, "b" * 32
@@ -23,6 +25,16 @@ JOB = """\
       settle: 0s
       fail_when:
         - matches: {severity: error, count: 3, within: 2m}
+"""
+
+BY_RUNS = """\
+    units: [import.service]
+    release:
+      window: {runs: 3, max: 5m}
+      settle: 0s
+      blame: all
+      fail_when:
+        - failed_runs: {count: 2}
 """
 
 
@@ -69,3 +81,30 @@ def test_a_late_entry_of_the_second_host_fails_the_release(
         daemon.wait_ready()
         say(b, B, early + 1, "next file")
         daemon.wait_for(lambda: daemon.entries() == 8, "the late entry after a restart")
+
+
+def ran(journal: LiveWriter, host: str, run: list[Fields]) -> None:
+    """A run of the job on this host, now."""
+    journal.write(*({**record, "_MACHINE_ID": host, "_BOOT_ID": host} for record in run))
+
+
+def test_what_came_while_the_daemon_was_down_is_judged_in_the_order_of_time(
+    tmp_path: Path, writers: tuple[LiveWriter, LiveWriter]
+) -> None:
+    """The failed runs came first, on the host that is read last: the good ones of the other do not pass the release."""
+    a, b = writers
+    with DaemonProcess(tmp_path, BY_RUNS) as daemon:
+        say(a, A, now(), "started")
+        say(b, B, now(), "started")
+        daemon.wait_for(lambda: daemon.entries() == 2, "both hosts")
+        release = daemon.start_release()
+        daemon.kill()
+        for n, (journal, host) in enumerate([(b, B), (b, B), *[(a, A)] * 4, (b, B)], start=1):
+            ran(journal, host, fails(n) if n <= 2 else succeeds(n))
+            time.sleep(0.01)
+        daemon.start()
+        daemon.wait_ready()
+        assert 2 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        shown = daemon.show(release)
+        assert ("failed", []) == (shown["verdict"], shown["coverage"]["gaps"])
+        assert "2 of 2 runs failed" in shown["reasons"][0]

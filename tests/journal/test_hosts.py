@@ -16,11 +16,13 @@ from systemd._reader import _Reader
 from tests.journal.written import JOB, STEP, Line, LiveWriter, counted, eventually, renumber, write
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import HOUR, MINUTE, SECOND, Usec
+from watcher.core.found import TALLY_WIDTH
 from watcher.journal.follow import Follower
 from watcher.journal.hosts import MOST_HOSTS, Hosts
 from watcher.journal.opening import JournalError, MakeReader
 from watcher.journal.position import Position
 from watcher.journal.reading import Reading, joined
+from watcher.journal.sheaf import MOST_FOUND
 from watcher.journal.source import Source
 from watcher.journal.spread import Spread
 
@@ -273,17 +275,17 @@ def test_restart_in_the_middle(directory: Path) -> None:
     at = now() - HOUR
     two(directory, at, 3)
     position = first_start(directory)
-    write(directory, "a", errors(A, at + MINUTE, 1300))
-    write(directory, "b", errors(B, at + SECOND, 700))
+    write(directory, "a", errors(A, at + MINUTE, 7000))
+    write(directory, "b", errors(B, at + SECOND, 3000))
     entries, stops = 0, 0
-    while entries < 2000:
+    while entries < 10_000:
         with Reader(directory, position) as reader:
             reading = reader.step()
             assert () == reading.gaps
             entries, position, stops = entries + reading.entries, reading.position or position, stops + 1
     with Reader(directory, position) as reader:
         assert 0 == reader.to_tail().entries
-    assert 2000 == entries
+    assert 10_000 == entries
     assert stops > 3
 
 
@@ -292,16 +294,16 @@ def test_backlog_of_two_hosts_at_a_start(directory: Path) -> None:
     at = Usec(now() - HOUR)
     two(directory, at)
     position = first_start(directory)
-    write(directory, "a2", errors(A, at + MINUTE, 2000))
-    write(directory, "b2", errors(B, at + MINUTE, 2000))
+    write(directory, "a2", errors(A, at + MINUTE, 3000))
+    write(directory, "b2", errors(B, at + MINUTE, 3000))
     with Reader(directory, position) as reader:
         first = reader.step()
     assert not first.at_tail
-    assert at + 4 * STEP <= first.read_until <= at + MINUTE
+    assert at + 4 * STEP <= first.read_until <= at + MINUTE + 2000 * STEP
 
 
 def test_each_host_gets_its_turn(directory: Path) -> None:
-    """A backlog of one host keeps no other one waiting for more than a batch."""
+    """A backlog of one host that is more than goes out at once keeps no other one waiting past its time."""
     at = now() - HOUR
     two(directory, at)
     position = first_start(directory)
@@ -311,9 +313,72 @@ def test_each_host_gets_its_turn(directory: Path) -> None:
     with Reader(directory, position) as reader:
         for _ in range(2):
             reading = reader.step()
-            assert len(reading.found) <= 1000
+            assert len(reading.found) <= MOST_FOUND + 1000
             seen += [found for found in reading.found if B in found.cursor]
     assert 3 == len(seen)
+
+
+def in_time(reading: Reading) -> bool:
+    instants = [found.at for found in reading.found]
+    return instants == sorted(instants)
+
+
+@pytest.mark.parametrize(("loud", "quiet"), [(3, 4), (900, 700), (1, 1500)])
+def test_backlog_of_several_hosts_is_told_in_the_order_of_time(directory: Path, loud: int, quiet: int) -> None:
+    """What came while nobody read is one reading, as one reader of all would have it, whoever wrote how much."""
+    at = now() - HOUR
+    two(directory, at)
+    position = first_start(directory)
+    write(directory, "a", errors(A, at + MINUTE + 7, loud, step=2 * SECOND // loud))
+    write(directory, "b", errors(B, at + MINUTE, quiet, step=2 * SECOND // quiet))
+    with Reader(directory, position) as reader:
+        first = reader.step()
+        assert (loud + quiet, loud + quiet, True) == (first.entries, len(first.found), first.at_tail)
+        assert in_time(first)
+        assert {A, B} == {found.cursor.split(";b=")[1][:32] for found in first.found[:2]}
+        assert loud + quiet == sum(tally.entries for tally in first.tallies)
+        assert all(tally.last_at - tally.first_at < TALLY_WIDTH for tally in first.tallies)
+        position = reader.position
+    with Reader(directory, position) as reader:
+        assert 0 == reader.to_tail().entries
+
+
+def test_backlog_that_is_more_than_goes_out_at_once(directory: Path) -> None:
+    """Each reading is in the order of time, and whoever has come least far is read next."""
+    at = now() - HOUR
+    two(directory, at)
+    write(directory, "c", errors(C, at, 5))
+    position = first_start(directory)
+    for host, name, step in ((A, "a", STEP), (B, "b", 10 * STEP), (C, "c", STEP)):
+        write(directory, name, errors(host, at + MINUTE, 3000, step=step))
+    with Reader(directory, position) as reader:
+        readings = [reader.step()]
+        while not readings[-1].at_tail:
+            readings.append(reader.step())
+    assert len(readings) > 3
+    assert all(in_time(reading) and len(reading.found) <= MOST_FOUND + 1000 for reading in readings)
+    assert 9000 == sum(len(reading.found) for reading in readings)
+    reached = Usec(0)
+    for reading in readings:
+        behind = [reached - found.at for found in reading.found]
+        assert max(behind, default=0) <= 1000 * 10 * STEP
+        reached = max([reached, *(found.at for found in reading.found)])
+
+
+def test_order_of_a_host_whose_clock_went_back(directory: Path) -> None:
+    """What one host wrote stays in the order in which it wrote it."""
+    at = now() - HOUR
+    two(directory, at)
+    position = first_start(directory)
+    put = [at + MINUTE, at + 2 * MINUTE, at + 90 * SECOND, at + 4 * MINUTE]
+    lines = [replace(said(A, one, f"error {k}"), monotonic_at=at + MINUTE + k) for k, one in enumerate(put)]
+    write(directory, "a", lines)
+    write(directory, "b", [said(B, at + 100 * SECOND, "error b"), said(B, at + 3 * MINUTE, "error b")])
+    with Reader(directory, position) as reader:
+        whole = reader.to_tail()
+    first, early, second, third, late, last = (found.at for found in whole.found)
+    assert put == [first, second, third, last]
+    assert [at + 100 * SECOND, at + 3 * MINUTE] == [early, late]
 
 
 Arrival = tuple[str, int, int]

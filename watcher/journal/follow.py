@@ -96,6 +96,11 @@ class Follower:
         """How many read side by side."""
         return 1
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether it goes carefully, in small batches, as the reader before has died."""
+        return self._hold.is_probing
+
     def descriptors(self) -> tuple[int, ...]:
         """What becomes readable when the journal changes."""
         return self._hold.descriptors()

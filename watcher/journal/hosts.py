@@ -7,7 +7,6 @@ A directory of one host is read by one plain follower. Knows followers; must not
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -15,7 +14,7 @@ from functools import partial
 from systemd._reader import _Reader
 
 from watcher.core.coverage import Gap, GapReason
-from watcher.core.duration import Usec
+from watcher.core.duration import SECOND, Usec
 from watcher.core.rule import WatchedJob
 from watcher.journal.census import Census, hosts_in
 from watcher.journal.clocks import Now
@@ -27,7 +26,8 @@ from watcher.journal.hostless import Hostless
 from watcher.journal.landing import MAX_AGE, last_consumed
 from watcher.journal.opening import JournalError, MakeReader, open_journal, trouble_with
 from watcher.journal.position import Position, PositionError, since_cursor
-from watcher.journal.reading import Reading, joined
+from watcher.journal.reading import Reading
+from watcher.journal.sheaf import Sheaf
 from watcher.journal.source import Source
 from watcher.journal.spread import Place, Spread
 from watcher.journal.stand import Left
@@ -37,13 +37,16 @@ MOST_HOSTS = 32
 
 A line of the pipe holds 16 MiB: so many places of at most 300 KiB fit well.
 """
+LONGEST_STEP = Usec(3 * SECOND)
+"""A step that takes longer goes out with what it has, before the reader seems to hang."""
 
 
 class Hosts:
     """Reads one directory on and on, a batch at each step; from outside it is like a `Follower`.
 
-    A step takes one batch of a host that is behind, and what came of those that are not; the hosts take turns. A host
-    that is seen for the first time is read from the instant on at which this state began to read, MAX_AGE at most.
+    A step takes batches of whoever has come least far until nobody is behind, or as much as a `Sheaf` holds: it is one
+    reading in the order of time, so that no verdict depends on who was read first. A host that is seen for the first
+    time is read from the instant on at which this state began to read, MAX_AGE at most.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Hosts:
         self._follow = partial(Follower, jobs=jobs, clock=clock, heartbeat=heartbeat)
         self._census = Census(source)
         self._hostless = Hostless(source)
-        self._ring: deque[Host] = deque()
+        self._ring: list[Host] = []
         self._gone = Gone()
         self._gaps: list[Gap] = []
         self._looked_at: int | None = None
@@ -246,17 +249,13 @@ class Hosts:
     # ------------------------------------------------------------------------------------------------- reading
 
     def _turn(self) -> Reading:
-        """One batch of a host that is behind; those that are not only have their few new entries, so all of theirs."""
-        now, reading = Usec(self._clock()), None
+        """Side by side: always a batch of the host that has come least far."""
+        now, sheaf = Usec(self._clock()), Sheaf()
         trouble = JournalError(f"{self._source}: nothing of a known host is left in it")
         all_rest = all(host.rests_until > now for host in self._ring)
-        for _ in range(len(self._ring)):
-            if not self._ring:
-                break
-            host = self._ring[0]
-            self._ring.rotate(-1)
-            if host.rests_until > now and not all_rest:
-                continue
+        behind = sorted((host for host in self._ring if all_rest or host.rests_until <= now), key=_way_to_go)
+        while behind:
+            host = behind.pop()
             try:
                 part = host.step()
             except OutgrownError:
@@ -266,12 +265,17 @@ class Hosts:
                 host.rest(now, error)
                 trouble = error
                 continue
-            reading = part if reading is None else joined(reading, part)
+            sheaf.add(host.host, part)
             if not part.at_tail:
+                behind = sorted((*behind, host), key=_way_to_go)
+                if host.follower.is_probing:
+                    break  # what is read must be out before the reader may die
+            if sheaf.is_full or not 0 <= self._clock() - now < LONGEST_STEP:
                 break
+        reading = sheaf.reading()
         if reading is None:
             raise trouble
-        return self._told(reading)
+        return self._told(replace(reading, at_tail=not behind))
 
     def _told(self, reading: Reading) -> Reading:
         has_moved = self._has_moved or reading.position is not None
@@ -282,7 +286,6 @@ class Hosts:
             read_until=min((host.read_until for host in self._ring), default=reading.read_until),
             gaps=gaps,
             position=self._text() if has_moved else None,
-            at_tail=all(host.at_tail or host.trouble for host in self._ring),
             visible=any(host.follower.visible for host in self._ring),
             trouble="; ".join([*troubles[:1], self._unread] if self._unread else troubles[:1]),
         )
@@ -291,6 +294,10 @@ class Hosts:
         places = [Place(host=host.host, position=host.text) for host in self._ring if host.text is not None]
         places = sorted([*places, *self._gone.places()], key=lambda place: place.host)
         return Spread(began=self._began, places=tuple(places)).to_text()
+
+
+def _way_to_go(host: Host) -> tuple[int, str]:
+    return -host.read_until, host.host
 
 
 def _is_of_one_host(reader: _Reader) -> bool:

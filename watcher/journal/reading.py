@@ -55,7 +55,7 @@ def joined(first: Reading, second: Reading) -> Reading:
     return Reading(
         read_until=second.read_until,
         last_entry_at=first.last_entry_at if second.last_entry_at is None else second.last_entry_at,
-        tallies=_summed((*first.tallies, *second.tallies)),
+        tallies=summed((*first.tallies, *second.tallies)),
         found=first.found + second.found,
         gaps=first.gaps + second.gaps,
         position=first.position if second.position is None else second.position,
@@ -67,17 +67,22 @@ def joined(first: Reading, second: Reading) -> Reading:
     )
 
 
-def _summed(tallies: Iterable[JobTally]) -> tuple[JobTally, ...]:
+def summed(tallies: Iterable[JobTally]) -> tuple[JobTally, ...]:
     """The tallies with neighbours put together where that stays within TALLY_WIDTH."""
     sums: list[JobTally] = []
     open_at: dict[JobName, int] = {}
     for tally in tallies:
         place = open_at.get(tally.job)
         known = None if place is None else sums[place]
-        if place is None or known is None or not 0 <= tally.last_at - known.first_at < TALLY_WIDTH:
+        if place is None or known is None or not _is_near(known, tally):
             open_at[tally.job] = len(sums)
             sums.append(tally)
             continue
         total = known.entries + tally.entries
-        sums[place] = JobTally(job=tally.job, entries=total, first_at=known.first_at, last_at=tally.last_at)
+        last = max(known.last_at, tally.last_at)
+        sums[place] = JobTally(job=tally.job, entries=total, first_at=known.first_at, last_at=last)
     return tuple(sums)
+
+
+def _is_near(known: JobTally, tally: JobTally) -> bool:
+    return known.first_at <= tally.first_at and max(known.last_at, tally.last_at) - known.first_at < TALLY_WIDTH
