@@ -190,6 +190,20 @@ def test_a_missing_rollback_command_fails_loudly(here: Path, journal: LiveWriter
         assert 1 == daemon.metrics()["watcher_rollback_failures_total", "import"]
 
 
+def test_a_rollback_that_can_not_be_claimed_is_trouble_until_it_ran(here: Path, journal: LiveWriter) -> None:
+    """Not ready, with the reason, for as long as the decision stands and nothing is done about it."""
+    with DaemonProcess(here, job(here)) as daemon:
+        release = daemon.start_release()
+        (daemon.state / "rollback").rename(here / "elsewhere")
+        say(journal, *["rows, giving up"] * 3)
+        daemon.wait_for(lambda: daemon.get("/-/ready")[0] == 503, "the trouble")
+        assert f"the rollback of {release} can't be handed over" in daemon.get("/-/ready")[1]
+        assert f"the rollback of {release} can't be handed over" in daemon.cli("status").stdout
+        (here / "elsewhere").rename(daemon.state / "rollback")
+        assert 1 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        assert 200 == daemon.get("/-/ready")[0]
+
+
 def test_a_release_that_the_rollback_registers_is_only_observed(here: Path, journal: LiveWriter) -> None:
     """Its command deploys the old version through the same script: that one fails as well, and nothing follows."""
     with DaemonProcess(here, job(here)) as daemon:

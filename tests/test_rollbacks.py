@@ -13,7 +13,7 @@ import pytest
 from tests.dispatch.scene import ID, appends, failed_release, lines, now, run_runner, write_claim
 from tests.dispatch.test_dispatcher import Site
 from watcher.adapters.dispatched import DispatchedRollback
-from watcher.core.messages import QueueReviewed, RollbackObserved, Transition, TransitionKind
+from watcher.core.messages import QueueReviewed, QueueRollback, RollbackObserved, Transition, TransitionKind
 from watcher.core.names import ReleaseId
 from watcher.core.release import Release, Rollback, RollbackState
 from watcher.core.state import Decision, Pause, State
@@ -51,6 +51,10 @@ class Eye:
         else:
             self.seen.append(event)
         return True
+
+    def trouble(self) -> str | None:
+        """What it says now."""
+        return self.rollbacks.trouble
 
     def take_back(self, release: Release, state: RollbackState) -> Release:
         """Its rollback, which was handed over, is held or dropped; the state forgets what is dropped."""
@@ -165,6 +169,37 @@ async def test_an_order_that_is_still_wanted_stays(site: Site) -> None:
     site.order()
     Eye(site, failed_release(("true",))).rollbacks.begin()
     assert [f"{ID}.json"] == site.left
+
+
+async def test_rollback_that_can_not_be_handed_over(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """It is complained of once and is trouble for as long as it lasts, also as it is tried again."""
+    release = failed_release(("true",))
+    eye = Eye(site, release)
+    handed = Decision(state=eye.state, commands=(QueueRollback(release=release.id),))
+    assert eye.trouble() is None
+    site.queue.rename(site.root / "gone")
+    eye.during.append(handed)
+    eye.rollbacks.perform(handed)
+    await eye.reviewed(1)
+    assert eye.trouble() == (
+        f"the rollback of {ID} can't be handed over, and is tried again: {site.queue}: No such file or directory"
+    )
+    assert ["rollback could not be started"] == [one.message for one in caplog.records if one.name == "watcher"]
+    (site.root / "gone").rename(site.queue)
+    eye.rollbacks.perform(handed)
+    assert eye.trouble() is None
+    assert [f"{ID}.json"] == site.left
+
+
+async def test_trouble_of_a_rollback_ends_with_it(site: Site) -> None:
+    """What a person has held or dropped meanwhile need not be handed over any more."""
+    release = failed_release(("true",))
+    eye = Eye(site, release)
+    site.queue.rename(site.root / "gone")
+    eye.rollbacks.perform(Decision(state=eye.state, commands=(QueueRollback(release=release.id),)))
+    assert eye.trouble() is not None
+    eye.take_back(release, RollbackState.HELD)
+    assert eye.trouble() is None
 
 
 async def test_repetition_that_can_not_be_ordered(site: Site, caplog: pytest.LogCaptureFixture) -> None:

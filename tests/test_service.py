@@ -23,6 +23,7 @@ class Told:
 
     state: State
     trouble: str | None = "catching up"
+    beside: str | None = None
     turns: int = 0
     stores: bool = True
 
@@ -52,6 +53,7 @@ class Beats:
                 source=Source,
                 state=lambda: self.told.state,
                 trouble=lambda: self.told.trouble,
+                beside=lambda: self.told.beside,
                 turns=lambda: self.told.turns,
                 stores=lambda: self.told.stores,
             )
@@ -96,6 +98,14 @@ async def test_a_start_without_room_on_the_disk(manager: socket.socket) -> None:
     assert "READY=1" in beats.after("stores")
     assert "STATUS=catching up" in beats.heard[beats.heard.index("READY=1") :]
     assert 1 == beats.heard.count("READY=1")
+
+
+async def test_a_rollback_that_can_not_be_handed_over(manager: socket.socket) -> None:
+    """It is told in the status, and delays no start: it would be ended for being late, again and again."""
+    beats = Beats(manager, Told(state=configured(policy()), trouble=None, beside="no way"))
+    await beats.run(Service(), [("turns", 1), ("beside", None)])
+    assert "READY=1" in beats.after("turns")
+    assert "STATUS=no way" in beats.heard[: beats.heard.index("-- beside")]
 
 
 async def test_the_watchdog_wants_turns(manager: socket.socket) -> None:

@@ -190,7 +190,8 @@ class Daemon:
             self._stop,
             source=lambda: self._configured.source,
             state=lambda: self.state,
-            trouble=self.trouble,
+            trouble=lambda: self._desk.trouble or self._supervisor.trouble,
+            beside=lambda: self._rollbacks.trouble,
             turns=lambda: self._supervisor.turns,
             stores=lambda: self._desk.trouble is None,
         )
@@ -227,7 +228,7 @@ class Daemon:
 
     def trouble(self) -> str | None:
         """Why the daemon is not ready; None while it is."""
-        return self._desk.trouble or self._supervisor.trouble
+        return self._desk.trouble or self._supervisor.trouble or self._rollbacks.trouble
 
     def stopping(self) -> bool:
         """Whether the shutdown has begun."""

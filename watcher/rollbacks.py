@@ -20,6 +20,7 @@ from watcher.dispatch.failpoint import reached
 REVIEW_SECONDS = 30.0
 OBSERVE_SECONDS = 0.05
 RETRY_SECONDS = 5.0
+"""So often what could not be handed over is tried again, and all is looked at while nothing can be stored."""
 LATE_SECONDS = 120.0
 """So long after it was taken back a rollback may still begin: it was claimed, and PID 1 takes its time."""
 TAKEN_BACK = frozenset({RollbackState.HELD, RollbackState.NONE})
@@ -56,7 +57,20 @@ class Rollbacks:
         self._withdrawn: set[ReleaseId] = set()
         self._late_until = 0.0
         self._is_held = False
-        self._complaints: set[str] = set()
+        self._stuck: dict[ReleaseId, str] = {}
+        self._unseen: dict[ReleaseId, str] = {}
+
+    @property
+    def trouble(self) -> str | None:
+        """Which decided rollback could not be handed over, or can't be looked after, and why; None if none."""
+        for release in self._with_rollback(_BUSY):
+            if release.id in self._stuck and release.rollback.state is RollbackState.QUEUED:
+                return (
+                    f"the rollback of {release.id} can't be handed over, and is tried again: {self._stuck[release.id]}"
+                )
+            if release.id in self._unseen:
+                return f"the rollback of {release.id} can't be looked after: {self._unseen[release.id]}"
+        return None
 
     def begin(self) -> None:
         """Go on with what an earlier daemon has decided, and say which pauses there are.
@@ -110,7 +124,7 @@ class Rollbacks:
                 disarmed = self._handover.is_disarmed
                 await self._hand_in(QueueReviewed(at=wall_clock(), unclaimed=unclaimed, disarmed=disarmed))
             await self._report(self._taken_back())
-            await _rest(REVIEW_SECONDS, unless=self._review_due)
+            await _rest(RETRY_SECONDS if self._stuck else REVIEW_SECONDS, unless=self._review_due)
 
     async def _report(self, releases: Iterable[Release]) -> None:
         for observed in self._observed(releases):
@@ -125,10 +139,19 @@ class Rollbacks:
         self._due.set()
         try:
             self._handover.queue(release)
+            self._stuck.pop(release.id, None)
             if self._handover.is_disarmed:
                 self._review_due.set()
         except RollbackError as error:  # it stays queued: the review tries again
-            _complain("rollback could not be started", error, release.id)
+            if release.id not in self._stuck:
+                self._review_due.set()  # from now on it reviews more often
+            self._say_stuck("rollback could not be started", error, release.id)
+
+    def _say_stuck(self, what: str, error: RollbackError, release_id: ReleaseId) -> None:
+        """Once for as long as it is the same; `trouble` tells it all the while."""
+        if self._stuck.get(release_id) != error.message:
+            _complain(what, error, release_id)
+        self._stuck[release_id] = error.message
 
     def _withdraw(self, release_id: ReleaseId | None) -> None:
         """What is held or dropped must not lie in the queue: whoever reads it would run it."""
@@ -166,15 +189,14 @@ class Rollbacks:
     def _observed(self, releases: Iterable[Release]) -> list[RollbackObserved]:
         """Each looked at by itself: what one can't be told of, or can't be repeated, hides nothing of the others."""
         found: list[RollbackObserved] = []
-        complaints: set[str] = set()
         for release in releases:
             try:
                 found += self._handover.observe((release,))
+                self._unseen.pop(release.id, None)
             except RollbackError as error:  # looked at again in a moment
-                if error.message not in self._complaints | complaints:
+                if error.message not in self._unseen.values():
                     _complain("rollback can't be observed", error, release.id)
-                complaints.add(error.message)
-        self._complaints = complaints
+                self._unseen[release.id] = error.message
         return found
 
     def _ordered(self) -> frozenset[ReleaseId]:
@@ -185,13 +207,18 @@ class Rollbacks:
             return frozenset()
 
     def _unclaimed(self, queued: tuple[Release, ...]) -> tuple[ReleaseId, ...]:
+        """Those that have to be queued again; of what is no longer to be handed over nothing is remembered."""
+        self._stuck = {one.id: self._stuck[one.id] for one in queued if one.id in self._stuck}
         if not queued:
             return ()
         try:
             claimed = self._handover.claimed(one.id for one in queued)
         except RollbackError as error:  # looked at again at the next review
-            _complain("rollback claims can't be read", error, None)
+            for one in queued:
+                self._say_stuck("rollback claims can't be read", error, one.id)
             return ()
+        for release_id in claimed:
+            self._stuck.pop(release_id, None)
         return tuple(one.id for one in queued if one.id not in claimed)
 
     def _with_rollback(self, states: frozenset[RollbackState]) -> tuple[Release, ...]:

@@ -48,13 +48,15 @@ class Service:
         source: Callable[[], Source],
         state: Callable[[], State],
         trouble: Callable[[], str | None],
+        beside: Callable[[], str | None],
         turns: Callable[[], int],
         stores: Callable[[], bool],
     ) -> None:
         """Tell, each second, until the end.
 
         It is up when nothing troubles it, or nothing but that its last decision could not be stored (`stores`): then it
-        reads and serves, and an end for being late would mend no full disk. The status tells the trouble.
+        reads and serves, and an end for being late would mend no full disk. The status tells the trouble, and `beside`:
+        what keeps it neither from reading nor from storing.
         The watchdog is fed only when something that the reader said was dealt with since the last time (`turns`): so it
         bites when the reader, the store or the loop hangs.
         """
@@ -73,7 +75,7 @@ class Service:
                 if state().position != seen and not is_up:
                     seen = state().position
                     self._notifier.extend(CATCH_UP_SECONDS)
-            self._notifier.status(why or in_a_line(state()))
+            self._notifier.status(why or beside() or in_a_line(state()))
             if turns() != known:
                 known = turns()
                 self._notifier.alive()
