@@ -224,6 +224,7 @@ class Daemon:
             journal=str(self._configured.source),
             reload_successful=self._configured.is_current,
             reloaded_at=self._configured.adopted_at,
+            disarmed=self._rollbacks.is_disarmed,
         )
 
     def trouble(self) -> str | None:

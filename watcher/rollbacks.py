@@ -72,6 +72,11 @@ class Rollbacks:
                 return f"the rollback of {release.id} can't be looked after: {self._unseen[release.id]}"
         return None
 
+    @property
+    def is_disarmed(self) -> bool:
+        """Whether the off switch is on: no rollback is run then, nor one that a person asks for."""
+        return self._handover.is_disarmed
+
     def begin(self) -> None:
         """Go on with what an earlier daemon has decided, and say which pauses there are.
 

@@ -56,6 +56,14 @@ def test_page_says_who_paused_and_why() -> None:
     assert "are paused by deploy: big sale" in page
 
 
+def test_page_says_that_the_off_switch_is_on() -> None:
+    """And nothing of it where it is off."""
+    front = MemoryFront(is_disarmed=True)
+    assert "the file <code>disarm</code>, is there" in status_page(front)
+    front.is_disarmed = False
+    assert "disarm" not in status_page(front)
+
+
 def test_failed_release_shows_its_reason_and_rollback() -> None:
     """What ended it, with number and limit."""
     front = MemoryFront()

@@ -247,6 +247,20 @@ def test_pause_and_resume(daemon: Served) -> None:
     assert () == daemon.front.state.pauses
 
 
+def test_off_switch_is_told(tmp_path: Path) -> None:
+    """At a glance, and to whoever asks for a rollback, which then is not run: not only by a look for mistakes."""
+    with served(MemoryFront(state=configured(policy(mode=Mode.ASK)), is_disarmed=True), tmp_path) as daemon:
+        daemon.do(lambda: daemon.front.take(release()))
+        daemon.do(lambda: daemon.front.take(batch(at="10s", errors=5)))
+        assert "paused: every rollback, also a person's: the off switch is on" in daemon.watcher("status").out
+        assert daemon.watcher("status", "-o", "json").json["disarmed"] is True
+        (one,) = daemon.front.state.releases
+        said = daemon.watcher("release", "rollback", one, "--reason", "now")
+        assert "watcher: held: every rollback, also a person's: the off switch is on" in said.err
+        daemon.front.is_disarmed = False
+        assert "off switch" not in daemon.watcher("status").out
+
+
 def test_status_tells_of_a_held_rollback(tmp_path: Path) -> None:
     """A failure that waits for a person is seen at a glance, without asking for the release."""
     with served(MemoryFront(state=configured(policy(mode=Mode.ASK))), tmp_path) as daemon:

@@ -26,6 +26,7 @@ class MemoryFront:
     reason_not_stored: str | None = None
     config_problems: tuple[str, ...] = ()
     is_stopping: bool = False
+    is_disarmed: bool = False
     journal: str = "/tmp/journal"
     notes: dict[ReleaseId, str] = field(default_factory=dict)
     records: dict[ReleaseId, Release] = field(default_factory=dict)
@@ -41,7 +42,12 @@ class MemoryFront:
     def facts(self) -> Facts:
         """Fixed facts."""
         return Facts(
-            version="0.1.0", config_hash="c0ffee", journal=self.journal, reload_successful=True, reloaded_at=START
+            version="0.1.0",
+            config_hash="c0ffee",
+            journal=self.journal,
+            reload_successful=True,
+            reloaded_at=START,
+            disarmed=self.is_disarmed,
         )
 
     def trouble(self) -> str | None:

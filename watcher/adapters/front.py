@@ -43,7 +43,7 @@ class Facts:
     """What the sockets tell of the daemon itself.
 
     `journal` names what is read, in words for people; `reload_successful` is about the last attempt, `reloaded_at` is
-    the instant at which the configuration in use took effect.
+    the instant at which the configuration in use took effect. `disarmed`: the off switch, the file `disarm`, is there.
     """
 
     version: str
@@ -51,6 +51,7 @@ class Facts:
     journal: str
     reload_successful: bool
     reloaded_at: Usec
+    disarmed: bool
 
 
 class Front(Protocol):

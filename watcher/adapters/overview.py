@@ -42,6 +42,7 @@ def overview(front: Front, *, for_deployers: bool) -> dict[str, Any]:
             "lag_seconds": None if read_until is None else max(now - read_until, 0) / SECOND,
             "gaps": {series[1]: count for series, count in state.counters.items() if series[0] == counters.GAPS},
         },
+        "disarmed": facts.disarmed,
         "pauses": [shown_pause(pause) for pause in state.pauses if pause.until is None or now < pause.until],
         "jobs": {
             job: _shown_job(state, policy, now, for_deployers=for_deployers)

@@ -19,6 +19,12 @@ _RESUME = """examples:
 """
 
 
+DISARMED = (
+    "every rollback, also a person's: the off switch is on; `rm` the file `disarm` (`watcher doctor` tells where)"
+)
+"""The off switch holds more than a pause does, and it is not the daemon's to take away."""
+
+
 def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
     """Register both verbs."""
     parser = _parser(subparsers, common, "pause", "hold every automatic rollback", _PAUSE)

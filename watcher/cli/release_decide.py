@@ -8,6 +8,7 @@ from typing import Any
 
 from watcher.cli import exits
 from watcher.cli.output import output_of
+from watcher.cli.pause import DISARMED
 from watcher.cli.reaching import address_of, client_of
 from watcher.cli.release_lines import headline, until
 
@@ -19,7 +20,10 @@ def deployed(args: argparse.Namespace) -> int:
 
 def decide(args: argparse.Namespace) -> int:
     """One decision about one release."""
-    return _ask(args, args.judgement, {"reason": args.reason, "by": args.by})
+    code = _ask(args, args.judgement, {"reason": args.reason, "by": args.by})
+    if args.judgement == "rollback" and client_of(args).read("/api/v1/status").json["disarmed"]:
+        output_of(args).message(f"held: {DISARMED}, then ask again")
+    return code
 
 
 def _ask(args: argparse.Namespace, what: str, body: Mapping[str, Any]) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from watcher.cli import exits
 from watcher.cli.output import Output, columns, output_of, words
-from watcher.cli.pause import pause_lines
+from watcher.cli.pause import DISARMED, pause_lines
 
 _EXAMPLES = """examples:
   watcher status                                 jobs, open windows, journal lag, coverage, paused or not
@@ -45,6 +45,7 @@ def _lines(found: Mapping[str, Any], output: Output) -> list[str]:
     lines = [f"release-watcher {words(found['version'])}: {state}", _journal(found["journal"])]
     if not found["config"]["last_reload_successful"]:
         lines.append("config: the last reload was refused, the old one is in use; `watcher check` tells why")
+    lines += [f"{output.coloured('paused')}: {DISARMED}"] if found["disarmed"] else []
     lines += pause_lines(found["pauses"], output)
     lines += ["", "jobs"] + [f"  {line}" for line in columns(_jobs(found["jobs"], output))]
     if found["open"]:
