@@ -6,7 +6,7 @@ import json
 from itertools import groupby
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from watcher.core.duration import SECOND, Usec
@@ -41,6 +41,7 @@ def instants(pauses: list[int]) -> list[int]:
 
 @settings(max_examples=300)
 @given(pauses=st.lists(PAUSES, max_size=120), burst=st.sampled_from([8, 10, 12, 16]))
+@example(pauses=[*[0] * 9, INTERVAL + 1, *[0] * 8], burst=8)  # told at the instant at which the next one begins
 def test_what_was_dropped_without_a_report_is_always_found(pauses: list[int], burst: int) -> None:
     """Journald's own counting, after its source, decides what is stored and told; the look sees just that."""
     pools, began, stored, dropped = Pools(Usec(0)), 0, 0, 0
@@ -48,7 +49,7 @@ def test_what_was_dropped_without_a_report_is_always_found(pauses: list[int], bu
     for at in instants(pauses):
         if not stored or at - began > INTERVAL:
             if dropped:
-                pools.report(UNIT, at)
+                pools.report(UNIT, at, boot=BOOT)
                 if at > began + HORIZON:  # so late that a window may have closed
                     silent.append(began)
             began, stored, dropped = at, 1, 0

@@ -79,6 +79,13 @@ def suspect(begin: float = 0) -> Gap:
     return Gap(reason=GapReason.SUSPECT, since=since, until=Usec(since + 30 * SECOND), job=JOB.name)
 
 
+def test_another_host_tells_nothing_of_a_unit_that_is_called_the_same(tmp_path: Path) -> None:
+    """Its journald told what it dropped of its own; what was dropped here was told by nobody."""
+    elsewhere = {"_MACHINE_ID": "b" * 32, "_BOOT_ID": "b" * 32}
+    gaps = replayed(tmp_path, *around(burst(10_000), [{**report(31), **elsewhere}]))
+    assert [suspect()] == [gap for gap in gaps if gap.reason is GapReason.SUSPECT]
+
+
 @pytest.mark.parametrize("job", [JOB, NAMED], ids=["by glob", "by name"])
 @pytest.mark.parametrize(
     ("count", "expected"),

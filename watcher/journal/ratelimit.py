@@ -51,8 +51,8 @@ class Pools:
     def __init__(self, since: Usec) -> None:
         self._since = since
         self._open: dict[tuple[bytes, bytes, int], _Interval] = {}
-        self._full: list[Cut] = []
-        self._reports: list[tuple[bytes, int]] = []
+        self._full: list[tuple[bytes, Cut]] = []
+        self._reports: list[tuple[bytes, bytes, int]] = []
 
     def count(self, unit: bytes, priority: bytes | None, *, boot: bytes, clock: int, at: int) -> None:
         """One more stored entry of `unit`; `clock` is its monotonic time. No PRIORITY, or a bad one, is info."""
@@ -61,26 +61,29 @@ class Pools:
         if one is None:
             self._open[key] = _Interval(clock, at, is_known=at - self._since > INTERVAL)
         elif clock - one.began > INTERVAL:
-            self._close(unit, one)
+            self._close(boot, unit, one)
             self._open[key] = _Interval(clock, at, is_known=one.is_known or clock - one.last > INTERVAL)
         else:
             one.entries += 1
             one.last, one.last_at = clock, at
 
-    def report(self, unit: bytes, at: int) -> None:
-        """Journald told that it dropped messages of `unit`."""
-        self._reports.append((unit, at))
+    def report(self, unit: bytes, at: int, *, boot: bytes) -> None:
+        """The journald of this boot told that it dropped messages of `unit`; another host may have such a unit too."""
+        self._reports.append((boot, unit, at))
 
     def cuts(self) -> tuple[Cut, ...]:
         """The full intervals of which nothing was told, in the order in which they began."""
-        for (_, unit, _), one in self._open.items():
-            self._close(unit, one)
+        for (boot, unit, _), one in self._open.items():
+            self._close(boot, unit, one)
         self._open.clear()
-        return tuple(sorted((cut for cut in self._full if not self._is_told(cut)), key=lambda cut: cut.first_at))
+        silent = (cut for boot, cut in self._full if not self._is_told(boot, cut))
+        return tuple(sorted(silent, key=lambda cut: cut.first_at))
 
-    def _close(self, unit: bytes, one: _Interval) -> None:
+    def _close(self, boot: bytes, unit: bytes, one: _Interval) -> None:
         if one.is_known and BURST <= one.entries <= _MOST and one.entries % _STEP == 0:
-            self._full.append(Cut(unit, Usec(one.first_at), Usec(one.last_at)))
+            self._full.append((boot, Cut(unit, Usec(one.first_at), Usec(one.last_at))))
 
-    def _is_told(self, cut: Cut) -> bool:
-        return any(unit == cut.unit and cut.first_at <= at <= cut.first_at + HORIZON for unit, at in self._reports)
+    def _is_told(self, boot: bytes, cut: Cut) -> bool:
+        # what is told at the very instant of its first message is what was dropped before it
+        told, until = (boot, cut.unit), cut.first_at + HORIZON
+        return any(told == (where, unit) and cut.first_at < at <= until for where, unit, at in self._reports)

@@ -141,8 +141,9 @@ def _count(reader: _Reader, pools: Pools, units: JobUnits, *, since: Usec, until
             clock, boot = reader._get_monotonic()
             pools.count(unit, _field(reader, "PRIORITY"), boot=boot, clock=clock, at=at)
         elif _field(reader, "MESSAGE_ID") == SUPPRESSED and (entry := Entry(reader, unit)).is_journald():
+            boot = reader._get_monotonic()[1]
             for dropped in entry.every("OBJECT_SYSTEMD_UNIT"):
-                pools.report(dropped, at)
+                pools.report(dropped, at, boot=boot)
     return True
 
 
