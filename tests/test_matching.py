@@ -161,3 +161,15 @@ def test_asking_for_the_rest_changes_nothing(seed: int) -> None:
     assert dict(counted) == {rule: hits.count for rule, hits in matching.hits.items()}
     assert sum(one.entries for one in tally.tallies) == matching.entries
     assert 0 <= matching.joined
+
+
+def test_two_hosts_whose_processes_are_called_the_same() -> None:
+    """As in an export of both: the lines of one's traceback lie between those of the other's, and each counts once."""
+    texts = ("Traceback (most recent call last):", "  row lost", "KeyError: 1")
+    entries = [{**SENDER, "_MACHINE_ID": host * 32, "MESSAGE": text} for text in texts for host in "ab"]
+    recorded = [
+        MemoryEntry(at=Usec(START + place * STEP), fields={name: (value.encode(),) for name, value in one.items()})
+        for place, one in enumerate(entries)
+    ]
+    matching = match_recorded(job_for(RULES, units=["import.service"]), recorded)
+    assert {"trace": 2} == {rule: hits.count for rule, hits in matching.hits.items() if hits.count}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from tests.journal.written import Line, LiveWriter
 from tests.parts.daemons import DaemonProcess
 from tests.parts.journals import Fields
-from tests.parts.pid1 import fails, succeeds
+from tests.parts.pid1 import breaks, fails, service_starts, succeeds
 
 UNIT = "import.service"
 A, B = "a" * 32, "b" * 32
@@ -84,7 +85,7 @@ def test_a_late_entry_of_the_second_host_fails_the_release(
 
 
 def ran(journal: LiveWriter, host: str, run: list[Fields]) -> None:
-    """A run of the job on this host, now."""
+    """A run of the job on this host, or a part of it, now."""
     journal.write(*({**record, "_MACHINE_ID": host, "_BOOT_ID": host} for record in run))
 
 
@@ -108,3 +109,49 @@ def test_what_came_while_the_daemon_was_down_is_judged_in_the_order_of_time(
         shown = daemon.show(release)
         assert ("failed", []) == (shown["verdict"], shown["coverage"]["gaps"])
         assert "2 of 2 runs failed" in shown["reasons"][0]
+
+
+RUNS = """\
+    units: [import.service]
+    release:
+      window: 4s
+      settle: 0s
+      blame: all
+      fail_when: [{failed_runs: {count: 3}}]
+"""
+
+
+@pytest.mark.parametrize("order", ["abab", "abba"])
+def test_replay_says_what_live_said_of_two_hosts(
+    tmp_path: Path, writers: tuple[LiveWriter, LiveWriter], order: str
+) -> None:
+    """Runs of units that are called the same, each begun before the other's end: the same verdict, all of it seen."""
+    whose = {"a": (writers[0], A), "b": (writers[1], B)}
+    parts = {"a": [service_starts(1), breaks(1)], "b": [succeeds(2)[:1], succeeds(2)[1:]]}
+    with DaemonProcess(tmp_path, RUNS) as daemon:
+        for journal, host in whose.values():
+            say(journal, host, now(), "imported 12 of 12 rows")
+        daemon.wait_for(lambda: daemon.entries() == 2, "the first entries")
+        release = daemon.start_release()
+        for name in order:
+            journal, host = whose[name]
+            ran(journal, host, parts[name].pop(0))
+            time.sleep(0.1)  # so that they lie in this order
+        assert 0 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        shown = daemon.show(release)
+        assert ("passed", True, 1, 1) == (
+            shown["phase"],
+            shown["coverage"]["complete"],
+            shown["runs"]["succeeded"],
+            shown["runs"]["failed"],
+        )
+        at = shown["started_at"]
+        done = daemon.cli("replay", "--job", "import", "--since", "-1h", "--release-at", at, "-o", "json")
+        assert 0 == done.returncode, done.stderr
+        replayed = json.loads(done.stdout)
+        assert (shown["verdict"], shown["reasons"], shown["coverage"]) == (
+            replayed["verdict"],
+            replayed["reasons"],
+            replayed["coverage"],
+        )
+        assert (1, 1) == (replayed["runs"]["succeeded"], replayed["runs"]["failed"])

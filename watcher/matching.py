@@ -154,7 +154,7 @@ def _sample(at: Usec, fields: Mapping[str, bytes]) -> Sample:
 def match_recorded(job: WatchedJob, entries: Iterable[MemoryEntry], *, groups: bool = True) -> Matching:
     """Entries from a stream, in their order. An entry that has no unit gets that of lines."""
     matching = Matching(rules=job.rules, groups=groups)
-    scanner = Scanner((_with_every(job),))
+    scanner = Scanner((_with_every(job),), by_host=True)
     batch: list[MemoryEntry] = []
     reader = MemoryReader(_with_unit(entries, batch))
     while scanner.scan(reader, entries=_BATCH, matches=_BATCH + 1):

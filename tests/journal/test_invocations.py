@@ -11,15 +11,17 @@ import pytest
 
 from tests.parts.journals import START, STEP, Fields, open_reader, write_journal
 from tests.parts.pid1 import STOPPING, UNIT, breaks, fails, invocation, line, record, service_starts, succeeds
-from watcher.core.coverage import GapReason
+from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec
 from watcher.core.found import Found, Match, RunBegan, RunEnded, RunOutcome
 from watcher.core.job_runs import JOB_FIELD, RESULT_FIELD, RUN_BEGAN, RUN_FAILED, RUN_FIELD, RUN_SUCCEEDED, STATUS_FIELD
 from watcher.core.names import JobName, RuleName
 from watcher.core.rule import Rule, WatchedJob
 from watcher.core.severity import Severity
+from watcher.journal.extent import read_extent
 from watcher.journal.invocations import DEACTIVATED, MOST_KEPT, STARTED, STARTING, Ended, Invocations, Record
 from watcher.journal.scan import Scanner, Tally
+from watcher.journal.source import Source
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "runs"
 SYSTEMDS = sorted(path.stem for path in GOLDEN.glob("*.export"))
@@ -136,6 +138,48 @@ def test_any_cut_finds_the_same_runs(tmp_path: Path) -> None:
                 scanner = Scanner([job(UNIT)])
                 scanner.resume(carry)
         assert [(type(one), one.job, one.at) for one in whole] == [(type(one), one.job, one.at) for one in found]
+
+
+A: Fields = {"_MACHINE_ID": "a" * 32, "_BOOT_ID": "c" * 32}
+B: Fields = {"_MACHINE_ID": "b" * 32, "_BOOT_ID": "d" * 32}
+
+
+def of_hosts(a: Sequence[Fields], b: Sequence[Fields], order: str) -> list[Fields]:
+    """The entries of two hosts in this order."""
+    left = {"a": [{**one, **A} for one in a], "b": [{**one, **B} for one in b]}
+    assert [len(a), len(b)] == [order.count(host) for host in "ab"]
+    return [left[host].pop(0) for host in order]
+
+
+@pytest.mark.parametrize("order", ["aaabbb", "abaabb", "abbaab", "ababab", "bbaaab"])
+def test_runs_of_two_hosts_that_are_called_the_same(tmp_path: Path, order: str) -> None:
+    """However they lie between each other, no begin is lost, and each end knows the begin of its own run."""
+    directory = write_journal(tmp_path, of_hosts(succeeds(1), succeeds(2), order))
+    readings = list(read_extent(Source(directory=str(directory)), [job(UNIT)], since=Usec(START)))
+    found = [one for reading in readings for one in reading.found]
+    begun = {one.invocation: one.at for one in found if isinstance(one, RunBegan)}
+    assert {invocation(run): Usec(START + order.index(host) * STEP) for run, host in ((1, "a"), (2, "b"))} == begun
+    over = {one.invocation: (one.outcome, one.began) for one in found if isinstance(one, RunEnded)}
+    assert {run: (RunOutcome.SUCCEEDED, at) for run, at in begun.items()} == over
+    assert [] == [gap for reading in readings for gap in reading.gaps]
+
+
+def test_a_lost_begin_is_found_among_two_hosts(tmp_path: Path) -> None:
+    """A host's record that is missing is missed, whatever the other one tells, and over a restart as well."""
+    lost = of_hosts([*succeeds(1), *succeeds(3)[1:]], succeeds(2), "abaabbaa")
+    directory = write_journal(tmp_path, lost)
+    for cut in range(len(lost)):
+        reader, gaps = open_reader(directory), list[Gap]()
+        carry: dict[str, object] = {}
+        for size in (cut, len(lost) - cut):
+            scanner = Scanner([job(UNIT)], by_host=True)
+            scanner.resume(json.loads(json.dumps(carry)))
+            scanner.scan(reader, entries=size, matches=10**9)
+            gaps += scanner.drain().gaps
+            carry = scanner.carry()
+        assert [(GapReason.MISSING, START + 3 * STEP, START + 6 * STEP)] == [
+            (gap.reason, gap.since, gap.until) for gap in gaps
+        ]
 
 
 def test_units_without_end_are_bounded() -> None:

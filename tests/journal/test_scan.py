@@ -425,6 +425,22 @@ def test_a_traceback_counts_once(tmp_path: Path) -> None:
     assert [14] == [one.entries for one in tally.tallies]
 
 
+def test_hosts_whose_processes_are_called_the_same(tmp_path: Path) -> None:
+    """Where their entries lie between each other, each one's traceback and each one's failed run count once."""
+    texts = ["Traceback (most recent call last):", "    error", "ValueError: error"]
+    failed = [record("Failed with result 'exit-code'.", UNIT_FAILED, run=run * 32) for run in "12"]
+    limit = [record("Failed to start import.service.", START_FAILED, run=run * 32) for run in "12"]
+    hosts = [{"_MACHINE_ID": host * 32} for host in "ab"]
+    told = [
+        *[{**line(text), **host} for text in texts for host in hosts],
+        *[{**entry, **host} for pair in (failed, limit) for entry, host in zip(pair, hosts, strict=True)],
+    ]
+    directory = write_journal(tmp_path, told)
+    tally = read_all(Scanner([job("import", "import", rules=[TRACEBACK, *ONCE])], by_host=True), directory)
+    expected = [(0, "traceback"), (1, "traceback"), (6, "unit-failed"), (7, "unit-failed")]
+    assert [(place, (name,)) for place, name in expected] == fired(tally)
+
+
 def test_a_line_over_the_limit_of_journald_counts_once(tmp_path: Path) -> None:
     """However many of its pieces match; a worse rule counts by itself, and so do other streams and the next line."""
     cut = {"_LINE_BREAK": "line-max"}

@@ -97,6 +97,10 @@ class Entry:
             unit, invocation = self.unit, self.field("_SYSTEMD_INVOCATION_ID")
         return _text(unit), _text(invocation)
 
+    def host(self) -> str:
+        """The host that wrote this, "" if the entry does not say."""
+        return _text(self.field("_MACHINE_ID"))
+
     def stream(self) -> tuple[bytes | None, bytes | None, bytes | None]:
         """The unit, the process and the channel that wrote this: _STREAM_ID, or _TRANSPORT where there is none."""
         channel = self.field("_STREAM_ID") or self.field("_TRANSPORT")

@@ -73,7 +73,8 @@ class Follower:
         self._pace = Pace(live=clock is not None)
         self._horizon = Horizon(source, live=clock is not None, now=now)
         self._ahead = Ahead()
-        self._scanner = Scanner(jobs, heartbeat=heartbeat, elsewhere=elsewhere)
+        by_host = source.is_mixed and fits is None  # who asks that sees to it that it is one host
+        self._scanner = Scanner(jobs, heartbeat=heartbeat, elsewhere=elsewhere, by_host=by_host)
         self._suspects = Suspects(source, jobs)
         self._batches = BatchReader(self._scanner, clock=clock, until=until, absent=absent)
         self._scanner.resume(self._stand.carry)

@@ -38,7 +38,7 @@ _FINISHED: Final = "Finished "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """One record of PID 1 about a unit; texts that it does not have are ""."""
+    """One record of PID 1 about a unit; texts that it does not have are "", as `host` is where there is only one."""
 
     what: bytes
     unit: str
@@ -47,6 +47,7 @@ class Record:
     text: str = ""
     result: str = ""
     status: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,13 @@ class _Known:
 Change = Began | Ended | BeginLost
 
 
+def at_host(host: str, unit: str) -> str:
+    """What tells the unit from those of other hosts that are called the same; no name of a unit has a slash."""
+    return f"{host}/{unit}" if host else unit
+
+
 class Invocations:
-    """The last invocation of each unit, of at most MOST_KEPT units."""
+    """The last invocation of each unit, of at most MOST_KEPT units; `unit` is what `at_host` gives."""
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
@@ -116,7 +122,8 @@ class Invocations:
 
     def take(self, record: Record) -> tuple[Change, ...]:
         """What the record says of a run: nothing, that one began, that one ended, or both; or that a begin is lost."""
-        before = self._known.pop(record.unit, None)
+        unit = at_host(record.host, record.unit)
+        before = self._known.pop(unit, None)
         known = before
         if known is None or known.invocation != record.invocation:
             known = _Known(invocation=record.invocation, at=record.at)
@@ -125,9 +132,9 @@ class Invocations:
         known, ended = _after(known, record)
         if len(self._known) >= MOST_KEPT:
             # a service must not be forgotten, and its errors taken for old, for all the instances that came and went
-            over = (unit for unit, one in self._known.items() if one.ended)
+            over = (name for name, one in self._known.items() if one.ended)
             del self._known[next(over, next(iter(self._known)))]
-        self._known[record.unit] = known
+        self._known[unit] = known
         changes: list[Change] = [Began(record.at)] if begins else []
         if before is not None and before.invocation != record.invocation and record.what in _GOES_ON:
             changes.append(BeginLost(before.at))

@@ -32,7 +32,7 @@ class Judged(NamedTuple):
 
     `run` is the unit and the invocation that it is about, and `runners` are the jobs whose unit that is; `dump` is a
     core dump, which names no invocation. `records` are what it says of a run, with the jobs whose run it is. `broken`:
-    its line goes on in the next entry of its stream.
+    its line goes on in the next entry of its stream. `host` is whose `run` it is, where several are told apart.
     """
 
     verdicts: tuple[tuple[CountedJob, tuple[Rule, ...]], ...] = ()
@@ -46,13 +46,15 @@ class Judged(NamedTuple):
     gaps: tuple[Gap, ...] = ()
     severe: bool = False
     broken: bool = False
+    host: str = ""
 
 
 class Judge:
-    """Asks entries by `places`."""
+    """Asks entries by `places`; `by_host` as in `Scanner`."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, *, by_host: bool) -> None:
         self._places = places
+        self._by_host = by_host
 
     def judge(self, entry: Entry, place: Place, at: Usec, *, joins: bool) -> Judged:
         """What the entry says; `joins`: lines of its unit may go on one that came before.
@@ -81,11 +83,19 @@ class Judge:
             runners=self._places.of(run[0].encode("latin-1")) if told else (),
             dump=told and entry.field("MESSAGE_ID") == CORE_DUMPED,
             records=records,
-            stream=entry.stream() if joining or broken else None,
+            stream=self._stream(entry) if joining or broken else None,
             gaps=gaps,
             severe=severe,
             broken=broken,
+            host=entry.host() if told and self._by_host else "",
         )
+
+    def _stream(self, entry: Entry) -> tuple[bytes | None, bytes | None, bytes | None]:
+        """Who writes this. On two hosts a unit's process may have the same number, and channels are called the same."""
+        unit, pid, channel = entry.stream()
+        if not self._by_host:
+            return unit, pid, channel
+        return unit, pid, entry.host().encode("latin-1") + b"/" + (channel or b"")
 
     def _records(
         self, entry: Entry, owners: tuple[CountedJob, ...], at: Usec
@@ -93,7 +103,7 @@ class Judge:
         """What the entry says of runs, each with the jobs whose run it is."""
         if entry.field("MESSAGE_ID") is None:
             return ()
-        told = unit_record(entry, at)
+        told = unit_record(entry, at, by_host=self._by_host)
         if told is not None:
             runners = self._places.of(told.unit.encode("latin-1"))
             return ((runners, told),) if runners else ()

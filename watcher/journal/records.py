@@ -24,8 +24,11 @@ _OF_COMMANDS: Final = {
 }
 
 
-def unit_record(entry: Entry, at: Usec) -> Record | None:
-    """What PID 1 says of a run of one of its services; None if this is no such record."""
+def unit_record(entry: Entry, at: Usec, *, by_host: bool) -> Record | None:
+    """What PID 1 says of a run of one of its services; None if this is no such record.
+
+    `by_host`: with the host that it is of, as that of another one may have the same name.
+    """
     what = entry.field("MESSAGE_ID")
     if what not in RECORDS or what is None or entry.field("_PID") != b"1":
         return None
@@ -40,6 +43,7 @@ def unit_record(entry: Entry, at: Usec) -> Record | None:
         text=_text(entry, "MESSAGE"),
         result=_text(entry, "UNIT_RESULT"),
         status=_text(entry, "EXIT_STATUS"),
+        host=entry.host() if by_host else "",
     )
 
 

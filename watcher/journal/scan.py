@@ -18,7 +18,7 @@ from watcher.core.severity import Severity, worst_of
 from watcher.journal.counting import CountedJob, Tally
 from watcher.journal.elsewhere import UNKNOWN, Elsewhere
 from watcher.journal.entry import Entry, JournalReader
-from watcher.journal.invocations import BeginLost, Invocations
+from watcher.journal.invocations import BeginLost, Invocations, at_host
 from watcher.journal.joins import Join, Joins, Reach, Stream, reach_of
 from watcher.journal.judged import Judge, Judged, is_severe
 from watcher.journal.matcher import LONGEST_TEXT, Matcher
@@ -40,11 +40,18 @@ class Scanner:
     _last_at: int
 
     def __init__(
-        self, jobs: Sequence[WatchedJob], *, heartbeat: str | None = None, elsewhere: Elsewhere = UNKNOWN
+        self,
+        jobs: Sequence[WatchedJob],
+        *,
+        heartbeat: str | None = None,
+        elsewhere: Elsewhere = UNKNOWN,
+        by_host: bool = False,
     ) -> None:
         """`heartbeat` is what stands in the entry of our own that is waited for; once it was seen, `heard` is True.
 
-        `elsewhere` is what was found out in advance about entries of these jobs in other units.
+        `elsewhere` is what was found out in advance about entries of these jobs in other units. `by_host`: the entries
+        may be those of several hosts, whose units and processes are called the same and are not; it costs one more
+        field of each entry of which something is kept.
         Raises PatternError for a pattern, a unit or a glob that can't be used.
         """
         self.heard = False
@@ -52,7 +59,7 @@ class Scanner:
         matchers = {rules: Matcher(rules) for rules in {job.all_rules for job in jobs}}  # same packs, one automaton
         self._jobs = tuple(CountedJob(job, matchers[job.all_rules]) for job in jobs)
         self._places = Places(jobs, self._jobs, listens=heartbeat is not None)
-        self._judge = Judge(self._places).judge
+        self._judge = Judge(self._places, by_host=by_host).judge
         self._elsewhere = elsewhere
         self._joins = Joins({reach for job in self._jobs for reach in job.reaches.values()})
         self._runs = CountedRuns()
@@ -199,21 +206,20 @@ class Scanner:
                     if job.kinds and not was_ended and self._joins.is_ended(stream):
                         self._note_kind(job, judged, at, matched=True)
                     continue
-            rules = self._first_of_run(job, fired, judged.run, at)
+            rules = self._first_of_run(job, fired, judged, at)
             if rules:
                 self._note(job, rules, judged, at)
             if job.kinds and (rules or not fired):
                 self._note_error(job, rules, judged, at)
         self._matched += len(self._found) > matches
 
-    def _first_of_run(
-        self, job: CountedJob, fired: tuple[Rule, ...], run: tuple[str, str], at: Usec
-    ) -> tuple[Rule, ...]:
+    def _first_of_run(self, job: CountedJob, fired: tuple[Rule, ...], judged: Judged, at: Usec) -> tuple[Rule, ...]:
         """`fired` without the rules that count once a run, if this run has been counted."""
         if all(rule.once is None for rule in fired):
             return fired
         self._keep_carry()
-        if self._runs.count(job.name, *run, at):
+        unit, invocation = judged.run
+        if self._runs.count(job.name, at_host(judged.host, unit), invocation, at):
             return fired
         return tuple(rule for rule in fired if rule.once is None)
 
@@ -264,12 +270,12 @@ class Scanner:
 
     def _invocation(self, job: CountedJob, judged: Judged) -> tuple[str, Usec | None]:
         """The invocation of the job's unit that the entry is about, and when it began."""
-        unit, invocation = judged.run
+        (unit, invocation), host = judged.run, judged.host
         if job not in judged.runners:
             return "", None
         if not invocation and judged.dump:
-            invocation = self._invocations.last(unit)
-        return invocation, self._invocations.began(unit, invocation)
+            invocation = self._invocations.last(at_host(host, unit))
+        return invocation, self._invocations.began(at_host(host, unit), invocation)
 
     def _keep_carry(self) -> None:
         """Before the first change of the carry in a tally: it is what `discard` goes back to."""

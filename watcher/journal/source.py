@@ -27,6 +27,11 @@ class Source:
         """Whether this machine's journald writes it: it numbers all entries with one counter, and never none come."""
         return self.directory is None
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether its entries may be those of several hosts."""
+        return self.directory is not None and self.host is None
+
     def __str__(self) -> str:
         """What a person calls it."""
         if self.directory is not None:
