@@ -101,6 +101,15 @@ def test_every_state_has_an_entry_of_its_own(in_journal: socket.socket) -> None:
         assert "WATCHER_VERDICT" not in found
 
 
+def test_whether_a_rollback_helped_is_no_state_of_the_rollback(in_journal: socket.socket) -> None:
+    """That nobody can say it reads unlike a rollback whose own end is unknown."""
+    for after, words in (("helped", "the rollback helped"), ("unknown", "whether the rollback helped is unknown")):
+        say_transition(
+            Transition(at=Usec(1), kind=TransitionKind.VERIFICATION, before="", after=after, release=ReleaseId("r"))
+        )
+        assert f"{words} release=r" == entry(in_journal)["MESSAGE"]
+
+
 def test_several_lines_are_one_entry(in_journal: socket.socket) -> None:
     """A traceback stays whole."""
     try:

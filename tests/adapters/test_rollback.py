@@ -312,7 +312,8 @@ def test_missing_command(rollback: EmbeddedRollback) -> None:
     """One attempt, failed, with the name and the reason."""
     rollback.queue(failed_release(("/nonexistent/rollback",)))
     seen = end_of(rollback)
-    assert (RollbackState.FAILED, "/nonexistent/rollback: No such file or directory") == (seen.state, seen.detail)
+    why = "the rollback command was not run: /nonexistent/rollback: No such file or directory"
+    assert (RollbackState.FAILED, why) == (seen.state, seen.detail)
 
 
 def test_no_state_directory(tmp_path: Path) -> None:

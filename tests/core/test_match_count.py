@@ -181,7 +181,7 @@ def test_the_reason_of_a_rule_names_the_rule() -> None:
     ("threshold", "label"),
     [
         (MatchThreshold(count=5, severity=Severity.ERROR, within=span("2m")), "5 error matches in 2m"),
-        (MatchThreshold(count=1, rule=ODD), "1 odd matches"),
+        (MatchThreshold(count=1, rule=ODD), "1 odd match"),
     ],
 )
 def test_the_label_is_made_of_configuration(threshold: MatchThreshold, label: str) -> None:

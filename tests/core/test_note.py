@@ -22,6 +22,7 @@ from watcher.core.note import note_record, render_note
 from watcher.core.policy import JobPolicy, MatchThreshold, Mode, ReleasePolicy, RollbackPlan
 from watcher.core.reason import Reason, ReasonCode
 from watcher.core.release import (
+    NOT_RUN,
     CommandResult,
     Phase,
     Release,
@@ -412,6 +413,16 @@ def test_title_and_next_step_say_where_the_rollback_stands(state: RollbackState,
     assert note.startswith(title)
     (next_line,) = [line for line in note.split("\n") if line.startswith("**Next:**")]
     assert step in next_line
+
+
+def test_command_that_was_never_started_leaves_nothing_half_done() -> None:
+    """A missing program has rolled nothing back: the note must not send anybody to look for what it did."""
+    detail = f"{NOT_RUN}: /x: No such file or directory"
+    release = replace(_failed(), rollback=Rollback(state=RollbackState.FAILED, reason=CROSSED, detail=detail))
+    note = _render((release, (), ReadAgain()))
+    assert f"State: **failed**: {NOT_RUN}: /x: No such file or directory" in note
+    assert "nothing was started, so nothing is rolled back" in note
+    assert "half rolled back" not in note
 
 
 def test_failed_without_a_command_says_by_hand() -> None:

@@ -48,10 +48,20 @@ def test_command_that_succeeds(tmp_path: Path) -> None:
     [
         (shell("exit 3"), 3, None, "exited with status 3"),
         (shell("kill -9 $$"), None, 9, "was ended by signal 9"),
-        (("/nonexistent/rollback", "--now"), None, None, "/nonexistent/rollback: No such file or directory"),
-        (("no-such-command-anywhere",), None, None, "no-such-command-anywhere: No such file or directory"),
-        (("/etc/passwd",), None, None, "/etc/passwd: Permission denied"),
-        (("/etc",), None, None, "/etc: Permission denied"),
+        (
+            ("/nonexistent/rollback", "--now"),
+            None,
+            None,
+            "was not started: /nonexistent/rollback: No such file or directory",
+        ),
+        (
+            ("no-such-command-anywhere",),
+            None,
+            None,
+            "was not started: no-such-command-anywhere: No such file or directory",
+        ),
+        (("/etc/passwd",), None, None, "was not started: /etc/passwd: Permission denied"),
+        (("/etc",), None, None, "was not started: /etc: Permission denied"),
     ],
 )
 def test_command_that_fails(
@@ -70,7 +80,7 @@ def test_command_that_is_no_program(tmp_path: Path) -> None:
     (tmp_path / "script").chmod(0o755)
     write_claim(tmp_path, [str(tmp_path / "script")])
     run_runner(tmp_path)
-    assert ("failed", None, f"{tmp_path}/script: Exec format error") == outcome_of(tmp_path)
+    assert ("failed", None, f"was not started: {tmp_path}/script: Exec format error") == outcome_of(tmp_path)
 
 
 def test_bare_name_is_looked_up(tmp_path: Path) -> None:
@@ -331,7 +341,7 @@ def test_unknown_user(tmp_path: Path) -> None:
     """A user that does not exist is a failed rollback with that reason."""
     write_claim(tmp_path, appends(tmp_path / "ran"), user="no-such-user")
     run_runner(tmp_path)
-    assert ("failed", None, 'user "no-such-user" does not exist') == outcome_of(tmp_path)
+    assert ("failed", None, 'was not started: user "no-such-user" does not exist') == outcome_of(tmp_path)
     assert 0 == lines(tmp_path / "ran")
 
 

@@ -15,12 +15,13 @@ from watcher.core.duration import Usec
 from watcher.core.errors import WatcherError
 from watcher.core.messages import RollbackObserved
 from watcher.core.names import ReleaseId
-from watcher.core.release import Release, RollbackState
+from watcher.core.release import NOT_RUN, Release, RollbackState
 from watcher.core.state import Pause
 from watcher.dispatch import files
 from watcher.dispatch.claim import ClaimError, Facts, read_claim
 from watcher.dispatch.evidence import Evidence
 from watcher.dispatch.order import id_in
+from watcher.dispatch.result import NOT_STARTED
 
 QUEUE = "rollback-queue"
 
@@ -91,6 +92,7 @@ def ended(release_id: ReleaseId, evidence: Evidence, at: Usec) -> RollbackObserv
     result = evidence.result
     if result is None:
         return None
+    why = result.detail.removeprefix(NOT_STARTED)
     return RollbackObserved(
         at=at,
         release=release_id,
@@ -98,7 +100,7 @@ def ended(release_id: ReleaseId, evidence: Evidence, at: Usec) -> RollbackObserv
         exit_code=result.exit_code,
         started_at=Usec(result.started_at),
         finished_at=Usec(result.finished_at),
-        detail=result.detail,
+        detail=why if why == result.detail else _not_run(why),
         output=result.output,
     )
 
@@ -111,8 +113,11 @@ def running(release_id: ReleaseId, evidence: Evidence, at: Usec) -> RollbackObse
 
 def never_run(release_id: ReleaseId, detail: str, at: Usec) -> RollbackObserved:
     """Nothing can ever be run for this release."""
-    text = f"the rollback command was not run: {detail}"
-    return RollbackObserved(at=at, release=release_id, state=RollbackState.FAILED, detail=text)
+    return RollbackObserved(at=at, release=release_id, state=RollbackState.FAILED, detail=_not_run(detail))
+
+
+def _not_run(why: str) -> str:
+    return f"{NOT_RUN}: {why}"
 
 
 def unknown(release_id: ReleaseId, evidence: Evidence, at: Usec) -> RollbackObserved:

@@ -109,7 +109,7 @@ def _subject(transition: Transition) -> str:
         case TransitionKind.OPINION:
             return "about the verdict a person has"
         case TransitionKind.VERIFICATION:
-            return "the rollback"
+            return "whether the rollback helped is" if transition.after == HELPED[None] else "the rollback"
         case TransitionKind.WINDOW:
             return "window is now"
         case TransitionKind.PAUSE:

@@ -47,7 +47,7 @@ def rollback_in_words(release: Release) -> str:
         case RollbackState.SUCCEEDED:
             return "the command ran and succeeded"
         case RollbackState.FAILED:
-            return f"the command FAILED{_detail(release)}"
+            return rollback.detail if rollback.never_ran else f"the command FAILED{_detail(release)}"
         case RollbackState.UNKNOWN:
             return f"UNKNOWN: it was begun, and how it ended was not seen{_detail(release)}"
 
@@ -106,6 +106,10 @@ def next_step(release: Release) -> str:
             )
         case RollbackState.QUEUED | RollbackState.RUNNING:
             return f"`watcher release wait {release.id}` waits for the rollback; this note is then written anew."
+        case RollbackState.FAILED if release.rollback.never_ran:
+            return (
+                "nothing was started, so nothing is rolled back: roll back by hand, and mend the command for the next."
+            )
         case RollbackState.FAILED:
             return f"the job may be half rolled back; look at the output below. {by_hand}."
         case RollbackState.UNKNOWN:

@@ -156,6 +156,12 @@ def _fail(draft: Draft, event: PersonDecided, release: Release, reason: Reason) 
 
 
 def _roll_back(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Answer:
+    if release.rollback.never_ran:
+        return Refused(
+            code=RefusalCode.WRONG_PHASE,
+            message=f"release {release.id}: its rollback command could not be started; it is not tried again",
+            hint="roll back by hand, and mend the command for the next release",
+        )
     if release.rollback.state in _OVER:
         return Refused(
             code=RefusalCode.WRONG_PHASE,

@@ -43,7 +43,7 @@ class MatchThreshold:
         """Name of this threshold in metrics and notes; made of configuration only."""
         what = self.rule if self.rule is not None else self.severity
         span = "" if self.within is None else f" in {format_duration(self.within)}"
-        return f"{self.count} {what} matches{span}"
+        return f"{self.count} {what} {'match' if self.count == 1 else 'matches'}{span}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

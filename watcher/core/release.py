@@ -48,6 +48,10 @@ UNDER_WAY = frozenset({RollbackState.QUEUED, RollbackState.RUNNING})
 """Handed over, and not over."""
 
 
+NOT_RUN = "the rollback command was not run"
+"""How the detail of a failed rollback begins of which nothing was ever started."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollback:
     """The one rollback of a release. `output` is the tail of what the command printed: hostile text."""
@@ -61,6 +65,11 @@ class Rollback:
     detail: str = ""
     output: str = ""
     helped: bool | None = None
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether it failed before anything was started: then nothing can be half rolled back."""
+        return self.state is RollbackState.FAILED and self.detail.startswith(NOT_RUN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from watcher.dispatch import claim as claims
 from watcher.dispatch import files, jsontext
 from watcher.dispatch.command import NotStartedError, start
 from watcher.dispatch.failpoint import reached
-from watcher.dispatch.result import COMMAND_FAILED, Result
+from watcher.dispatch.result import COMMAND_FAILED, NOT_STARTED, Result
 from watcher.dispatch.supervision import End, Supervisor
 from watcher.dispatch.transcript import Transcript
 from watcher.dispatch.voice import leads_to_journal
@@ -111,12 +111,12 @@ def _perform(at: int, claim: claims.Claim, supervisor: Supervisor) -> Result:
         # ID.started is for people, so its contents may reach the disk later.
         files.sync(at)
     except OSError as error:
-        return Result(state="failed", detail=f"{claim.command[0]}: was not started: the disk said {error.strerror}")
+        return Result(state="failed", detail=f"{NOT_STARTED}{claim.command[0]}: the disk said {error.strerror}")
     reached("after_started")
     try:
         running = start(claim, jsontext.render(claim.facts.as_object()))
     except NotStartedError as error:
-        return Result(state="failed", detail=str(error))
+        return Result(state="failed", detail=f"{NOT_STARTED}{error}")
     reached("during_command")
     end = supervisor.watch(running, timeout_usec=claim.timeout_usec, kill_after_usec=claim.kill_after_usec)
     succeeded = end.exit_code == 0 and not end.timed_out

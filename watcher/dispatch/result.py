@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 STATES = ("succeeded", "failed")
+NOT_STARTED = "was not started: "
+"""How the detail begins where no command was ever started: nothing was rolled back then, not even half."""
 COMMAND_FAILED = 2
 """The exit code of a runner whose command failed, was ended at its time limit, or could not be started."""
 
