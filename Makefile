@@ -1,7 +1,7 @@
 # make demo · make test: each does its own set-up. `make help` lists the rest.
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
-SCRIPTS := deploy/examples/release.sh tools/setup tools/root .ci/run deploy/debian/build deploy/debian/inside deploy/debian/config deploy/debian/postinst \
+SCRIPTS := deploy/examples/release.sh tools/setup tools/root tools/test .ci/run deploy/debian/build deploy/debian/inside deploy/debian/config deploy/debian/postinst \
 	deploy/debian/prerm deploy/debian/postrm
 
 .PHONY: help setup fmt lint types unit rules check test system system-trixie demo bench soak faults fuzz simulation docs deb deb-trixie clean
@@ -35,7 +35,7 @@ rules: setup  ## the rules' own tests, the shipped examples and scenarios
 check: lint types rules  ## everything that runs no program of ours
 
 test: check  ## all checks and all tests
-	@$(PY) -m pytest -q
+	@tools/test
 
 system: setup  ## the stories on a booted Debian 12, which it makes and installs the package on (as root)
 	@WATCHER_TEST_SYSTEM=required $(PY) -m pytest -q tests/system
