@@ -132,6 +132,7 @@ BELOW = {
 ADAPTERS = (
     {
         "store",
+        "database",
         "schema",
         "mark",
         "ballast",

@@ -16,6 +16,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from watcher import __version__
+from watcher.adapters.database import StoreLostError
 from watcher.adapters.dispatched import DispatchedRollback
 from watcher.adapters.front import Facts, FrontError
 from watcher.adapters.handover import Handover
@@ -23,7 +24,7 @@ from watcher.adapters.log import log, say_transition
 from watcher.adapters.notes import Notes
 from watcher.adapters.rollback import EmbeddedRollback
 from watcher.adapters.server import AddressError
-from watcher.adapters.store import Store, StoreLostError
+from watcher.adapters.store import Store
 from watcher.clock import wall_clock
 from watcher.config.settings import Settings
 from watcher.configured import Configured

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from watcher.adapters.database import StoreError
 from watcher.adapters.front import FrontError, StoppingError
-from watcher.adapters.store import Store, StoreError
+from watcher.adapters.store import Store
 from watcher.core.codec import RecordError
 from watcher.core.duration import Usec
 from watcher.core.engine import decide

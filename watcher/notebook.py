@@ -10,10 +10,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
+from watcher.adapters.database import StoreError
 from watcher.adapters.front import FrontError
 from watcher.adapters.log import log
 from watcher.adapters.notes import NoteError, Notes
-from watcher.adapters.store import Store, StoreError
+from watcher.adapters.store import Store
 from watcher.core.codec import RecordError
 from watcher.core.errors import WatcherError
 from watcher.core.excerpt import ReadAgain

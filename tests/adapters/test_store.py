@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from watcher.adapters.database import StoreError, StoreLostError, StoreRefusedError
 from watcher.adapters.schema import APPLICATION_ID, STEPS
-from watcher.adapters.store import Store, StoreError, StoreLostError, StoreRefusedError
+from watcher.adapters.store import Store
 from watcher.core import counters
 from watcher.core.codec import NewerRecordError
 from watcher.core.duration import MINUTE, SECOND, Usec

@@ -17,7 +17,8 @@ sys.path.append(str(Path(__file__).parents[2]))
 
 from tests.events import NEXT, OTHER_JOB, START, batch, match, observed, pause, policy, release, request, resume
 from tests.events import settings as load
-from watcher.adapters.store import Store, StoreError, StoreLostError
+from watcher.adapters.database import StoreError, StoreLostError
+from watcher.adapters.store import Store
 from watcher.core.duration import Usec
 from watcher.core.engine import decide
 from watcher.core.messages import Event

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from watcher.adapters.store import StoreError
+from watcher.adapters.database import StoreError
 from watcher.core.draft import is_busy
 from watcher.core.names import JobName, ReleaseId
 from watcher.core.record import (

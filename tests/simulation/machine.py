@@ -14,7 +14,8 @@ from tests.simulation.chance import MACHINE, Chance, Fault
 from tests.simulation.disk import DiedError, Disk, Luck
 from tests.simulation.dispatcher import Dispatcher
 from tests.simulation.script import Deploy, Dispatch, Judge, Pause, Register, Reload, Resume, Script, Step
-from watcher.adapters.store import Store, StoreError
+from watcher.adapters.database import StoreError
+from watcher.adapters.store import Store
 from watcher.core.baseline import Baseline, unread
 from watcher.core.duration import Usec
 from watcher.core.messages import (

@@ -7,21 +7,27 @@ fsync that failed the process must end (`StoreLostError`): the kernel calls the 
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from watcher.adapters.ballast import Ballast, has_no_room
-from watcher.adapters.damage import damage
+from watcher.adapters.ballast import Ballast
+from watcher.adapters.database import (
+    MAKE_ROOM,
+    StoreError,
+    StoreFullError,
+    StoreLostError,
+    connect,
+    is_quota,
+    loss,
+    name_of,
+    unusable,
+)
 from watcher.adapters.mark import Mark, read_mark, write_mark
 from watcher.adapters.place import Place
-from watcher.adapters.schema import APPLICATION_ID, STEPS
-from watcher.adapters.traces import has_traces
 from watcher.core.codec import NewerRecordError, RecordError
 from watcher.core.draft import is_busy
 from watcher.core.duration import Usec
@@ -45,27 +51,6 @@ from watcher.core.state import Decision, Pause, State
 from watcher.core.trouble import Trouble
 
 T = TypeVar("T")
-_MAKE_ROOM = "make room on the disk of the state directory, or raise its quota; nothing is lost meanwhile"
-
-
-_LONGEST_DAMAGE = 120
-"""Of what SQLite says of it, which can be a line for each page: where the file was set aside stands behind it."""
-
-
-class StoreError(WatcherError):
-    """The decision was not stored, and the file is as it was: trying again later is right."""
-
-
-class StoreFullError(StoreError):
-    """The disk is full."""
-
-
-class StoreLostError(WatcherError):
-    """The file can't be trusted from this process any more: end, and start again from the disk."""
-
-
-class StoreRefusedError(WatcherError):
-    """The state directory or its database can't be used at all: a person must act."""
 
 
 class Store:
@@ -107,15 +92,14 @@ class Store:
     def _opened(cls, directory: Path, at: Usec, machine: str, traces: tuple[Path, ...], *, damage: str) -> Self:
         path = directory / "state.db"
         try:
-            lost = _loss(path, machine, at, damage, traces)
-            connection = _connect(path)
-            _migrate(connection, path)
+            lost = loss(path, machine, at, damage, traces)
+            connection = connect(path)
             store = cls(connection, directory, machine=machine, lost=lost)
             if not lost and read_mark(directory) != Mark(machine=machine):
                 write_mark(directory, Mark(machine=machine))
             store._ballast.lay()
         except (sqlite3.Error, OSError) as error:
-            raise _unusable(path, error) from error
+            raise unusable(path, error) from error
         return store
 
     def loss_recorded(self) -> None:
@@ -126,7 +110,7 @@ class Store:
         try:
             write_mark(self._directory, Mark(machine=self._machine))
         except OSError as error:
-            raise _unusable(self._directory, error) from error
+            raise unusable(self._directory, error) from error
         self.lost = ""
 
     def check_place(self) -> None:
@@ -291,14 +275,14 @@ class Store:
             raise self._failed(error) from error
 
     def _failed(self, error: sqlite3.Error) -> WatcherError:
-        name = _name(error)
+        name = name_of(error)
         message = f"state.db: {error} ({name})"
-        is_full = name == "SQLITE_FULL" or _is_quota(name, self._directory)
+        is_full = name == "SQLITE_FULL" or is_quota(name, self._directory)
         if not is_full and name != "SQLITE_BUSY":
             return self._distrust(message)
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
-        return StoreFullError(message, hint=_MAKE_ROOM) if is_full else StoreError(message, hint=_MAKE_ROOM)
+        return StoreFullError(message, hint=MAKE_ROOM) if is_full else StoreError(message, hint=MAKE_ROOM)
 
     def _distrust(
         self, message: str, *, hint: str = "see the kernel log for disk errors; the daemon starts again from the disk"
@@ -306,82 +290,3 @@ class Store:
         """From now on nothing is committed, whoever it was that met the trouble: a request that only reads may have."""
         self._distrusted = StoreLostError(message, hint=hint)
         return self._distrusted
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=True)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
-
-
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(STEPS):
-        raise StoreRefusedError(
-            f"{path}: schema version {version} is newer than this program's {len(STEPS)}",
-            hint="install the newer release-watcher again, or move the state directory away",
-        )
-    for number, step in enumerate(STEPS[version:], start=version + 1):
-        connection.executescript(
-            f"BEGIN IMMEDIATE; {step} PRAGMA application_id={APPLICATION_ID}; PRAGMA user_version={number}; COMMIT;"
-        )
-
-
-def _loss(path: Path, machine: str, at: Usec, known: str, traces: tuple[Path, ...]) -> str:
-    """Set a damaged database aside; why this state can't be trusted to know every rollback, empty if it can.
-
-    `known` is a damage that was found already, "" if none was.
-    The reason is on the disk before the damaged file goes, and stays until somebody was told.
-    """
-    mark = read_mark(path.parent)
-    lost = "" if mark is None else mark.lost or _move(path, mark.machine, machine)
-    found = known or damage(path, known=mark is not None or has_traces(traces))
-    if found is None:
-        return lost
-    aside = f"{path.name}.corrupt-{at}"
-    lost = lost or f"{path}: {found}; set aside as {aside}"
-    write_mark(path.parent, Mark(machine=machine, lost=lost))
-    for file in _files(path):
-        if file.exists():
-            file.rename(file.with_name(f"{file.name}.corrupt-{at}"))
-    return lost
-
-
-def _move(path: Path, before: str, now: str) -> str:
-    return f"{path}: made on another machine" if before and now and before != now else ""
-
-
-def _unusable(path: Path, error: sqlite3.Error | OSError) -> WatcherError:
-    """What an error at the opening means: to be mended by a person, or to be tried again."""
-    name = _name(error)
-    message = f"{path}: {error}" + (f" ({name})" if name else "")
-    is_full = name in ("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE", "ENOSPC", "EDQUOT") or _is_quota(name, path.parent)
-    if is_full or name == "SQLITE_BUSY" or (name == "SQLITE_CANTOPEN" and _is_ours(path)):
-        return StoreError(message, hint=_MAKE_ROOM)
-    if name.startswith("SQLITE_IOERR") or name == "EIO":
-        return StoreLostError(message, hint="see the kernel log for disk errors")
-    return StoreRefusedError(message, hint="check the owner, the mode and the disk of the state directory")
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether nothing forbids us to open the database and to make its log, so that what hindered may pass."""
-    there = [file for file in _files(path) if file.exists()]
-    return os.access(path.parent, os.W_OK | os.X_OK) and all(
-        file.is_file() and os.access(file, os.R_OK | os.W_OK) for file in there
-    )
-
-
-def _is_quota(name: str, directory: Path) -> bool:
-    """Whether a failed write is one for want of room: SQLite calls a used-up quota (EDQUOT) an I/O error."""
-    return name == "SQLITE_IOERR_WRITE" and has_no_room(directory)
-
-
-def _name(error: sqlite3.Error | OSError) -> str:
-    if isinstance(error, OSError):
-        return errno.errorcode.get(error.errno or 0, "")
-    return getattr(error, "sqlite_errorname", "") or ""
-
-
-def _files(path: Path) -> Iterable[Path]:
-    return (path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
