@@ -38,7 +38,6 @@ _LEFTOVER_AGE = HOUR
 _AGAIN = 30 * SECOND
 """So long after it was ordered a repetition that was not begun is ordered again: what is running nobody reviews."""
 _UNSTARTED = (Standing.UNCLAIMED, Standing.CLAIMED)
-_BEGUN = (Standing.RUNNING, Standing.INTERRUPTED, Standing.ENDED)
 _CODES = {DISARMED: ReasonCode.DISARMED, PAUSED: ReasonCode.PAUSED, REFUSED: ReasonCode.REFUSED}
 
 _log = logging.getLogger(__name__)
@@ -121,8 +120,8 @@ class DispatchedRollback:
 
     def _observe(self, claims: int, release: Release, evidence: Evidence) -> RollbackObserved | None:
         impossible = self._impossible.get(release.id)
-        if impossible is None and evidence.standing in _BEGUN:
-            impossible = of_another(claims, release) or None
+        if impossible is None:
+            impossible = of_another(claims, release, evidence)
         if impossible is not None:
             return never_run(release.id, impossible, self._clock())
         match evidence.standing:

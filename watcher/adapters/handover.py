@@ -19,11 +19,12 @@ from watcher.core.release import NOT_RUN, Release, RollbackState
 from watcher.core.state import Pause
 from watcher.dispatch import files
 from watcher.dispatch.claim import ClaimError, Facts, read_claim
-from watcher.dispatch.evidence import Evidence
+from watcher.dispatch.evidence import Evidence, Standing
 from watcher.dispatch.order import id_in
 from watcher.dispatch.result import NOT_STARTED
 
 QUEUE = "rollback-queue"
+_BEGUN = (Standing.RUNNING, Standing.INTERRUPTED, Standing.ENDED)
 
 
 class RollbackError(WatcherError):
@@ -75,16 +76,18 @@ def facts_of(release: Release) -> Facts:
     )
 
 
-def of_another(claims: int, release: Release) -> str:
-    """For which other release of this id the claim was made, "" if it is this one's.
+def of_another(claims: int, release: Release, evidence: Evidence) -> str | None:
+    """For which other release of this id what was begun was claimed; None if it is this one's, or nothing was begun.
 
     A claim outlives a lost state: what came of it then tells nothing about the release that has the id now.
     """
+    if evidence.standing not in _BEGUN:
+        return None
     try:
         earlier, ours = read_claim(claims, release.id).facts, facts_of(release)
     except (FileNotFoundError, ClaimError):
-        return ""  # what was begun counts, also where its claim can't be read any more
-    return "" if earlier.same_release(ours) else f"{release.id}.claim: was made for {earlier.job} {earlier.version}"
+        return None  # what was begun counts, also where its claim can't be read any more
+    return None if earlier.same_release(ours) else f"{release.id}.claim: was made for {earlier.job} {earlier.version}"
 
 
 def ended(release_id: ReleaseId, evidence: Evidence, at: Usec) -> RollbackObserved | None:

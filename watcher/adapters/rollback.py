@@ -42,7 +42,6 @@ from watcher.dispatch.result import COMMAND_FAILED
 
 CLAIMS = "rollback"
 _LEFTOVER_AGE = HOUR
-_BEGUN = (Standing.RUNNING, Standing.INTERRUPTED, Standing.ENDED)
 _DUE = (Standing.UNCLAIMED, Standing.CLAIMED)
 
 _log = logging.getLogger(__name__)
@@ -172,8 +171,8 @@ class EmbeddedRollback:
     def _observe(self, directory: int, release: Release, evidence: Evidence) -> RollbackObserved | None:
         release_id = release.id
         refused = self._refused.get(release_id)
-        if refused is None and evidence.standing in _BEGUN:
-            refused = of_another(directory, release) or None
+        if refused is None:
+            refused = of_another(directory, release, evidence)
         if refused is not None:
             return never_run(release_id, refused, self._clock())
         match evidence.standing:
