@@ -129,25 +129,6 @@ def test_off_switch_that_can_not_be_looked_at(site: Site) -> None:
     assert DispatchedRollback(state_dir=site.state, claims=site.claims, disarm_dir=lost, clock=now).is_disarmed
 
 
-def test_interrupted_idempotent_command(site: Site, rollback: DispatchedRollback) -> None:
-    """It is ordered once more, and not again when that one is interrupted too."""
-    site.configure(*appends(site.ran), more=", idempotent: true")
-    (site.root / "broken").touch()
-    release = decided()
-    rollback.queue(release)
-    site.dispatch()
-    (site.claims / f"{ID}.started").touch()
-    (site.root / "broken").unlink()
-    for _ in range(2):
-        found = seen(rollback, release)
-        assert found is not None
-        assert RollbackState.RUNNING is found.state
-    assert 1 == len(site.left)
-    site.dispatch()
-    until(lambda: (end := seen(rollback, release)) is not None and end.state is RollbackState.SUCCEEDED)
-    assert 1 == lines(site.ran)
-
-
 def interrupted(site: Site, rollback: DispatchedRollback) -> Release:
     """A release whose idempotent command was begun, and whose runner is gone."""
     site.configure(*appends(site.ran), more=", idempotent: true")
@@ -158,6 +139,19 @@ def interrupted(site: Site, rollback: DispatchedRollback) -> Release:
     (site.claims / f"{ID}.started").touch()
     (site.root / "broken").unlink()
     return release
+
+
+def test_interrupted_idempotent_command(site: Site, rollback: DispatchedRollback) -> None:
+    """It is ordered once more, and not again when that one is interrupted too."""
+    release = interrupted(site, rollback)
+    for _ in range(2):
+        found = seen(rollback, release)
+        assert found is not None
+        assert RollbackState.RUNNING is found.state
+    assert 1 == len(site.left)
+    site.dispatch()
+    until(lambda: (end := seen(rollback, release)) is not None and end.state is RollbackState.SUCCEEDED)
+    assert 1 == lines(site.ran)
 
 
 def test_repetition_that_is_refused(site: Site, rollback: DispatchedRollback) -> None:

@@ -56,7 +56,7 @@ def spread(total: int) -> list[int]:
         return [int(one) for one in TRIED.split(",") if one]
     if TRIED == "all" or int(TRIED) >= total:
         return list(range(1, total + 1))
-    return sorted({1 + round(one * (total - 1) / (int(TRIED) - 1)) for one in range(int(TRIED))})
+    return sorted({1 + round(one * (total - 1) / max(int(TRIED) - 1, 1)) for one in range(int(TRIED))})
 
 
 @pytest.fixture(scope="module")

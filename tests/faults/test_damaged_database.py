@@ -12,7 +12,7 @@ import pytest
 
 from tests.events import configured, policy, release, request
 from tests.faults.invariants import command_started_at_most_once
-from tests.faults.store_child import NOW, STORY, kept, states
+from tests.faults.store_child import NOW, STORY, kept, states, tell_on
 from tests.faults.story import ID, LIMIT, Story
 from watcher.adapters.store import Store
 from watcher.core.engine import decide
@@ -115,11 +115,7 @@ def test_log_of_the_database_is_damaged(tmp_path: Path, damage: str) -> None:
     held = store.load()
     place = KNOWN.index(kept(held))
     assert len(STORY) // 2 <= place < len(STORY)
-    state = decide(held, STORY[0]).state
-    for event in STORY[place:]:
-        decision = decide(state, event)
-        store.commit(decision)
-        state = decision.state
+    tell_on(store, held, place)
     assert KNOWN[-1] == kept(store.load())
     store.close()
 

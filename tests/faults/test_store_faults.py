@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults.disk import GO, KILL, Disk, build
-from tests.faults.store_child import NOW, STORY, kept, states
+from tests.faults.store_child import NOW, STORY, kept, states, tell_on
 from watcher.adapters.store import Store
-from watcher.core.engine import decide
 
 CHILD = Path(__file__).with_name("store_child.py")
 KNOWN = [kept(one) for one in states()]
@@ -57,11 +56,7 @@ def goes_on(directory: Path, acknowledged: int) -> None:
     assert kept(held) in KNOWN[acknowledged : acknowledged + 2]
     assert not store.lost
     place = KNOWN.index(kept(held))
-    state = decide(held, STORY[0]).state if place else held  # a start adopts the configuration again
-    for event in STORY[place:]:
-        decision = decide(state, event)
-        store.commit(decision)
-        state = decision.state
+    tell_on(store, held, place)
     assert KNOWN[-1] == kept(store.load())
     store.close()
     database = sqlite3.connect(directory / "state.db")

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import errno
 import shutil
-import time
 from pathlib import Path
-from typing import Self
 
 import pytest
 from systemd._reader import _Reader
 
+from tests.journal.gathered import Gathered, now
 from tests.journal.written import JOB, STEP, T0, Line, LiveWriter, counted, cursors, eventually, lines, renumber, write
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND, Usec
@@ -16,44 +15,16 @@ from watcher.core.found import Match
 from watcher.journal.follow import Follower
 from watcher.journal.opening import JournalError, MakeReader
 from watcher.journal.position import Position, instant_of, number_of, parse_cursor, realtime_of
-from watcher.journal.reading import Reading, joined
 from watcher.journal.source import Source
 
 
-def now() -> int:
-    return time.time_ns() // 1000
-
-
-class Reader:
+class Reader(Gathered):
     """A follower of one directory, closed at the end, with everything that it has brought."""
 
     def __init__(self, directory: Path, position: str | None = None, *, make: MakeReader = _Reader) -> None:
         source = Source(directory=str(directory))
         self.follower = Follower(source, [JOB], position=position, clock=now, make=make)
-        self.all: Reading | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.follower.close()
-
-    def step(self) -> Reading:
-        reading = self.follower.step()
-        self.all = reading if self.all is None else joined(self.all, reading)
-        return reading
-
-    def to_tail(self) -> Reading:
-        """Reads until there is nothing more."""
-        while not self.step().at_tail:
-            pass
-        assert self.all is not None
-        return self.all
-
-    def until(self, entries: int) -> Reading:
-        """Reads until so many entries have come."""
-        eventually(lambda: self.to_tail().entries >= entries)
-        return self.to_tail()
+        super().__init__(self.follower)
 
 
 @pytest.fixture

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from systemd._reader import _Reader
 
+from tests.journal.gathered import Gathered, now
 from tests.journal.written import JOB, STEP, Line, LiveWriter, counted, eventually, renumber, write
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import HOUR, MINUTE, SECOND, Usec
@@ -21,16 +21,12 @@ from watcher.journal.follow import Follower
 from watcher.journal.hosts import MOST_HOSTS, Hosts
 from watcher.journal.opening import JournalError, MakeReader
 from watcher.journal.position import Position
-from watcher.journal.reading import Reading, joined
+from watcher.journal.reading import Reading
 from watcher.journal.sheaf import MOST_FOUND
 from watcher.journal.source import Source
 from watcher.journal.spread import Spread
 
 A, B, C = ("a" * 32, "b" * 32, "c" * 32)
-
-
-def now() -> int:
-    return time.time_ns() // 1000
 
 
 def said(host: str | None, at: int, message: str = "fine") -> Line:
@@ -42,20 +38,14 @@ def errors(host: str | None, at: int, count: int, *, step: int = STEP) -> list[L
     return [said(host, at + k * step, f"error {k}") for k in range(count)]
 
 
-class Reader:
+class Reader(Gathered):
     """The hosts of one directory, with everything that was read of them; the clock can be put forward."""
 
     def __init__(self, directory: Path, position: str | None = None, *, make: MakeReader = _Reader) -> None:
         self.ahead = 0
         self.source = Source(directory=str(directory))
         self.hosts = Hosts(self.source, [JOB], position=position, clock=lambda: now() + self.ahead, make=make)
-        self.all: Reading | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.hosts.close()
+        super().__init__(self.hosts)
 
     @property
     def position(self) -> str:
@@ -63,26 +53,9 @@ class Reader:
         assert self.all.position is not None
         return self.all.position
 
-    def step(self) -> Reading:
-        reading = self.hosts.step()
-        self.all = reading if self.all is None else joined(self.all, reading)
-        return reading
-
-    def to_tail(self) -> Reading:
-        """Reads until there is nothing more."""
-        while not self.step().at_tail:
-            pass
-        assert self.all is not None
-        return self.all
-
     def look(self) -> Reading:
         """As when the time has come to look whether there are other files and hosts."""
         self.ahead += 3 * SECOND
-        return self.to_tail()
-
-    def until(self, entries: int) -> Reading:
-        """Reads until so many entries have come."""
-        eventually(lambda: self.to_tail().entries >= entries)
         return self.to_tail()
 
 
