@@ -336,7 +336,7 @@ def test_a_migration_that_fails_half_way_changes_nothing(tmp_path: Path, monkeyp
     """Tables and number of a step go together: the program of before still finds its own."""
     Store.open(tmp_path, Usec(1)).close()
     broken = "CREATE TABLE more (a TEXT) STRICT; CREATE TABLE more (a TEXT) STRICT;"
-    monkeypatch.setattr("watcher.adapters.store.STEPS", (*STEPS, broken))
+    monkeypatch.setattr("watcher.adapters.database.STEPS", (*STEPS, broken))
     with pytest.raises(StoreRefusedError, match="already exists"):
         Store.open(tmp_path, Usec(2))
     monkeypatch.undo()

@@ -102,8 +102,10 @@ class Story(DaemonProcess):
         """From now on the daemon and the runners that it starts have their state directory on this disk."""
         python = self.directory / "python"
         given = " ".join(f"{name}={shlex.quote(value)}" for name, value in disk.environment.items())
-        python.write_text(f'#!/bin/sh\nexport {given}\nexec {sys.executable} "$@"\n')
-        python.chmod(0o755)
+        script = f'#!/bin/sh\nexport {given}\nexec {sys.executable} "$@"\n'
+        # Never open for writing in this process: a fork beside us would hold it so until its exec, and ours
+        # would be refused (ETXTBSY).
+        subprocess.run(["install", "-m", "755", "/dev/stdin", python], input=script, text=True, check=True)
         self._environment[shimmed.VARIABLE] = str(python)
         self.program = [str(python), shimmed.__file__]
         self._environment["PYTHONPATH"] = str(Path(__file__).parents[2])
