@@ -340,6 +340,17 @@ def test_what_a_person_ordered_goes_on_under_a_pause() -> None:
     assert [[], [QueueRollback(RELEASE)]] == story.commands
 
 
+def test_what_follows_from_a_persons_verdict_is_automatic() -> None:
+    """`fail` says what the release is; that it is rolled back is the mode's doing, and a pause holds it."""
+    begin = play(watching(mode=Mode.ROLLBACK), person(Judgement.FAIL, at="1m"))
+    assert [QueueRollback(RELEASE)] == [one for one in begin.commands[-1] if isinstance(one, QueueRollback)]
+    story = play(begin.state, pause(at="2m"), reviewed(at="3m"))
+    assert (RollbackState.HELD, ReasonCode.PAUSED) == (
+        story.last.rollback,
+        story.last.record.rollback.reason and story.last.record.rollback.reason.code,
+    )
+
+
 def test_what_a_person_ordered_long_ago_is_held() -> None:
     """An order from before a long stop is asked for again."""
     begin = play(watching(mode=Mode.ASK), person(Judgement.ROLLBACK, at="1m")).state

@@ -147,7 +147,7 @@ def test_a_decision_has_its_author_and_the_persons_words() -> None:
     expect(
         story,
         "60s import-1 phase watching -> failed: decided by a person: customers call",
-        "60s import-1 rollback none -> queued: decided by a person: customers call",
+        "60s import-1 rollback none -> queued: a person said that the release failed: customers call",
         "WriteNote import-1",
         "QueueRollback import-1",
     )

@@ -26,6 +26,7 @@ WORDS = [
         "no threshold crossed in 1d (0 matches seen)",
     ),
     (Reason(code=ReasonCode.PERSON, what="looks fine"), "decided by a person: looks fine"),
+    (Reason(code=ReasonCode.FAILED_BY_PERSON, what="slow"), "a person said that the release failed: slow"),
     (
         Reason(code=ReasonCode.SILENT, span=span("15m")),
         "no run seen, and no entry of the job in 15m: a silent job is not known to be healthy",

@@ -196,6 +196,7 @@ def test_disarmed(site: Site) -> None:
         ("import", 60_000_000, "matches", False),
         ("import", -1, "matches", True),
         ("other", None, "matches", True),
+        (None, None, "failed-by-person", False),
         (None, None, "person", True),
     ],
 )

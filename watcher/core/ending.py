@@ -145,7 +145,14 @@ def _proposal(draft: Draft, release: Release, at: Usec) -> Proposal:
     hold = hold or _budget_reason(draft)
     if hold is not None:
         return Proposal(state=RollbackState.HELD, reason=hold)
-    return Proposal(state=RollbackState.QUEUED, reason=release.reasons[0])
+    return Proposal(state=RollbackState.QUEUED, reason=_as_cause(release.reasons[0]))
+
+
+def _as_cause(reason: Reason) -> Reason:
+    """Why the mode rolls back: a person's verdict is no order to roll back, which a pause would not hold."""
+    if reason.code is ReasonCode.PERSON:
+        return replace(reason, code=ReasonCode.FAILED_BY_PERSON)
+    return reason
 
 
 def _rules_reason(release: Release) -> Reason | None:

@@ -22,6 +22,7 @@ class ReasonCode(StrEnum):
     FAILED_RATIO = "failed-ratio"
     WINDOW_OVER = "window-over"
     PERSON = "person"
+    FAILED_BY_PERSON = "failed-by-person"
     SILENT = "silent"
     NO_RUN = "no-run"
     NO_SUCCESS = "no-success"

@@ -128,6 +128,7 @@ _WORDS: Mapping[ReasonCode, str | Callable[[Reason], str]] = {
     ReasonCode.FAILED_RATIO: _failed_ratio,
     ReasonCode.WINDOW_OVER: _window_over,
     ReasonCode.PERSON: "decided by a person: {what}",
+    ReasonCode.FAILED_BY_PERSON: "a person said that the release failed: {what}",
     ReasonCode.SILENT: "no run seen, and no entry of the job in {span}: a silent job is not known to be healthy",
     ReasonCode.NO_RUN: _no_run,
     ReasonCode.NO_SUCCESS: _no_success,
