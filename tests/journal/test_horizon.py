@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.journal.gathered import Gathered
 from tests.journal.written import JOB, STEP, T0, Line, lines, write
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import HOUR, SECOND, Usec
+from watcher.core.found import Match
+from watcher.core.names import RuleName
+from watcher.core.rule import Rule
+from watcher.core.severity import Severity
 from watcher.journal.clocks import Now
 from watcher.journal.follow import Follower
 from watcher.journal.reading import Reading
@@ -86,6 +92,26 @@ def test_a_step_inside_a_batch_begins_a_batch_of_its_own(tmp_path: Path) -> None
     stepped = [number for number, reading in enumerate(readings) if reading.gaps]
     assert [[HOUR]] == [[gap.step for gap in readings[number].gaps] for number in stepped]
     assert 28 == sum(reading.entries for reading in readings[: stepped[0]])
+
+
+TRACE = ["Traceback (most recent call last):", "  error in the middle", "  error further on", "ValueError: error"]
+
+
+@pytest.mark.parametrize("step", [HOUR, -HOUR])
+@pytest.mark.parametrize("known", [1, 5, 7])
+def test_an_error_that_goes_over_a_step_is_one(tmp_path: Path, step: int, known: int) -> None:
+    """Wherever a batch ends: a traceback of which a part was stamped by the new clock."""
+    traced = Rule(name=RuleName("trace"), severity=Severity.ERROR, match="^Traceback", until="^ValueError")
+    job = replace(JOB, rules=(*JOB.rules, traced))
+    said = [Line(at=T0 + k * STEP, message=text) for k, text in enumerate(["fine"] * 4 + TRACE + ["fine"] * 4)]
+    stepped = [*said[:6], *(replace(one, at=one.at + step, monotonic_at=one.at) for one in said[6:])]
+    write(tmp_path, "system", stepped[:known])
+    follower = Follower(Source(directory=str(tmp_path)), [job], since=Usec(T0))
+    with Gathered(follower) as gathered:
+        gathered.to_tail()
+        write(tmp_path, "system", stepped[known:])
+        reading = gathered.until(entries=len(said))
+    assert [("trace",)] == [found.rules for found in reading.found if isinstance(found, Match)]
 
 
 def test_an_entry_stamped_ahead_of_our_clock_is_no_sign_of_what_comes_until_then(tmp_path: Path) -> None:

@@ -81,6 +81,15 @@ def test_a_join_without_an_end_ends(lines: int, text: bytes, after: int, *, expe
     assert expected == taken(opened(), *[text] * lines, at=T0 + after)[-1]
 
 
+@pytest.mark.parametrize("step", [-3600 * SECOND, 3600 * SECOND])
+def test_a_join_goes_on_over_a_clock_that_is_set(step: int) -> None:
+    """The error is one, and its time runs by what has passed."""
+    joins = opened()
+    joins.set_clock(step)
+    assert [True] == taken(joins, b"  error", at=T0 + step + LONGEST_TIME)
+    assert [False] == taken(joins, b"  error", at=T0 + step + LONGEST_TIME + 1)
+
+
 def test_units_with_open_joins_are_known() -> None:
     """That is all that an entry of another unit pays."""
     joins = opened()
@@ -178,6 +187,17 @@ def test_a_record_without_a_run_belongs_to_the_failure_next_to_it() -> None:
     assert [True, False, True] == counted(("a", "1", 0), ("a", "", near), ("a", "", far))
     assert [True, False, False, True] == counted(("a", "", 0), ("a", "1", near), ("a", "1", far), ("a", "2", far))
     assert [True, True] == counted(("a", "", 0), ("a", "1", far))
+
+
+@pytest.mark.parametrize("step", [-3600 * SECOND, 3600 * SECOND])
+def test_a_crash_and_its_core_dump_on_both_sides_of_a_step(step: int) -> None:
+    """They are one error, and an earlier one is not taken for it."""
+    runs = CountedRuns()
+    assert runs.count(JOB, "a", "1", T0)
+    assert runs.count(JOB, "b", "1", Usec(T0 - step))
+    runs.set_clock(step)
+    at = Usec(T0 + step + SAME_CRASH)
+    assert (False, True) == (runs.count(JOB, "a", "", at), runs.count(JOB, "b", "", at))
 
 
 def test_so_many_units_and_no_more() -> None:

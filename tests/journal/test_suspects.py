@@ -134,6 +134,47 @@ def test_job_that_never_was_silent_is_not_suspected(tmp_path: Path) -> None:
     assert [] == replayed(tmp_path, *around(burst(200, begin=-99.9, lasts=99.9), burst(10_000)))
 
 
+BACK = 60
+"""By how many seconds the clock is set back, at the begin of the burst."""
+
+
+def set_back(entries: Iterable[Fields]) -> list[Fields]:
+    """The same entries, with a wall clock that was set back."""
+    return [
+        {**entry, "__REALTIME_TIMESTAMP": when - BACK * SECOND * (when >= BEGIN)}
+        for entry in entries
+        if (when := int(str(entry["__REALTIME_TIMESTAMP"])))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("begin", "reason"),
+    [
+        pytest.param(10, GapReason.UNREADABLE, id="while the same instants come again"),
+        pytest.param(-2.5, GapReason.UNREADABLE, id="over the step"),
+        pytest.param(-5.1, GapReason.UNREADABLE, id="right before"),
+        pytest.param(BACK + 40, GapReason.SUSPECT, id="after all of them"),
+    ],
+)
+def test_clock_that_was_set_back(tmp_path: Path, begin: float, reason: GapReason) -> None:
+    """A second look can't tell what the same stamps were given to; the job may have been cut, and that is a gap."""
+    entries = set_back(around(burst(10_000, begin=begin), until=180))
+    gaps = replayed(tmp_path, *entries)
+    assert [GapReason.CLOCK, reason] == sorted((gap.reason for gap in gaps), key=[GapReason.CLOCK, reason].index)
+
+
+def test_surge_before_a_clock_that_was_set_back_holds_nothing_back(tmp_path: Path) -> None:
+    """It is told at once; until then nothing was taken as read, and from then on all is."""
+    before, after = around(burst(10_000, begin=-6), until=0), around(until=20)[60:]
+    live = Live(Source(directory=str(write_journal(tmp_path, set_back([*before, *after])))))
+    live.now = BEGIN + (20 - BACK) * SECOND
+    assert {GapReason.CLOCK, GapReason.UNREADABLE} == {gap.reason for gap in live.read()}
+    assert live.now - SECOND == live.readings[-1].read_until
+    live.restart()
+    assert [] == live.read()
+    live.follower.close()
+
+
 class Live:
     """A reader at a journal's tail whose clock the test sets; it can be replaced by its successor at any batch."""
 

@@ -187,6 +187,8 @@ class Follower:
         careful, limit = most == 0, most or CAREFUL_ENTRIES
         if self._hold.is_probing:
             limit = PROBED_ENTRIES
+        if self._stand.order.last is None:
+            limit = min(limit, 1)  # a step of the clock shows between two entries, so the first one is a batch
         while True:
             stretch = self._stand.stretch(limit=limit)
             if limit == 0:
@@ -262,7 +264,7 @@ class Follower:
 
     def _look_again(self, tally: Tally, stretch: Stretch, seen_until: Usec) -> tuple[Gap, ...]:
         """What comes of the tally, or of those before it, that only a second look can tell."""
-        self._suspects.count(tally.tallies)
+        self._suspects.count(tally.tallies, before=self._stand.cursor, after=stretch.cursor)
         at_end = self._clock is None and not stretch.entries
         if not self._suspects.is_due(seen_until, at_end=at_end):
             return ()

@@ -135,6 +135,11 @@ class Joins:
         join = self._open.get(stream)
         return join is not None and (join.ended or join.reach.until is None)
 
+    def set_clock(self, step: int) -> None:
+        """The wall clock was set by so many microseconds: each match is by the new one from now on."""
+        for stream, join in self._open.items():
+            self._open[stream] = replace(join, at=Usec(join.at + step))
+
     def _belongs(self, join: Join, text: bytes) -> bool:
         if join.reach.continues is not None:
             return self._leads_on[join.reach.continues](text) is not None

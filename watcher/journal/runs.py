@@ -49,6 +49,11 @@ class CountedRuns:
         self._last[job, unit] = _Counted(invocation, at)
         return first
 
+    def set_clock(self, step: int) -> None:
+        """The wall clock was set by so many microseconds: what was counted is by the new one from now on."""
+        for key, last in self._last.items():
+            self._last[key] = last._replace(at=last.at + step)
+
     def dump(self) -> list[list[Any]]:
         """As JSON-able data."""
         return [[*key, *counted] for key, counted in self._last.items()]

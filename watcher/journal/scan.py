@@ -157,6 +157,8 @@ class Scanner:
 
     def set_clock(self, step: int) -> None:
         """The wall clock was set by so many microseconds before what comes next; the tally must be empty."""
+        self._joins.set_clock(step)
+        self._runs.set_clock(step)
         self._invocations.set_clock(step)
 
     def _begin(self) -> None:

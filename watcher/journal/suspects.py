@@ -15,9 +15,11 @@ from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec
 from watcher.core.found import JobTally
 from watcher.core.rule import WatchedJob
+from watcher.journal.clocks import fold_between, step_between
 from watcher.journal.entry import Entry
 from watcher.journal.matcher import SUPPRESSED
 from watcher.journal.opening import JournalError, open_journal
+from watcher.journal.position import realtime_of
 from watcher.journal.ratelimit import INTERVAL, Cut, Pools
 from watcher.journal.source import Source
 from watcher.journal.surges import Surge, Surges
@@ -48,9 +50,20 @@ class Suspects:
         """Goes on with what `carry` gave."""
         self._surges.load(carry.get("surges"), self._jobs.keys())
 
-    def count(self, tallies: Iterable[JobTally]) -> None:
-        """Takes in what was counted."""
-        self._surges.count(tallies)
+    def count(self, tallies: Iterable[JobTally], *, before: str, after: str) -> None:
+        """Takes in what was counted from one cursor to another; both clocks in them tell how the one was set."""
+        fold, step = fold_between(before, after), step_between(before, after)
+        if fold is None and step is None:
+            self._surges.count(tallies)
+            return
+        first, last = realtime_of(before), realtime_of(after)
+        old: list[JobTally] = []
+        new: list[JobTally] = []
+        for tally in tallies:  # a batch may go over the step: which clock stamped, the nearer end tells
+            (old if abs(tally.last_at - first) < abs(tally.last_at - last) else new).append(tally)
+        self._surges.count(old)
+        self._surges.set_clock(0 if step is None else step.step, fold)
+        self._surges.count(new)
 
     def is_due(self, read_until: Usec, *, at_end: bool) -> bool:
         """Whether there is something to look at once all before `read_until` was read, or nothing more comes."""
@@ -73,6 +86,11 @@ class Suspects:
         )
 
     def _look(self, surge: Surge) -> tuple[Gap, ...]:
+        if self._surges.is_folded(surge):
+            _log.warning(
+                "job %s: the clock was set back: can't tell whether its units reached the rate limit", surge.job
+            )
+            return (_unreadable(surge),)
         try:
             cuts = cuts_in(self._source, self._jobs[surge.job], surge)
         except (JournalError, OSError) as error:
