@@ -91,6 +91,21 @@ def test_control_socket_that_stays_behind(library: Path, tmp_path: Path) -> None
         story.play_on()
 
 
+@pytest.mark.parametrize("trouble", [errno.ENOSPC, errno.EDQUOT, errno.EIO], ids=errno.errorcode.get)
+def test_lock_that_finds_no_room(library: Path, tmp_path: Path, trouble: int) -> None:
+    """The very first file of all: no mistake of a person, so the daemon is to be started again."""
+    with Story(tmp_path) as story:
+        story.state.mkdir()
+        no_room = Kth(["create"], 1, bytes([trouble]), file="lock")
+        with Disk(library, story.state, no_room) as disk:
+            story.under(disk)
+            assert (TRY_AGAIN, "create lock") == (story.play(), no_room.what)
+        assert os.strerror(trouble) in story.log
+        story.on_a_sound_disk()
+        assert 0 == story.play(), story.log
+        assert (1, "succeeded") == story.assert_all_well()
+
+
 def _assert_nothing(wrong: dict[int, object]) -> None:
     found = [f"call {at_call}: {what}" for at_call, what in wrong.items() if what]
     assert not found, "\n".join(found)

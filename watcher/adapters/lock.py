@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from pathlib import Path
@@ -19,6 +20,13 @@ class StateDirectoryError(WatcherError):
     """The state directory can't be made or written."""
 
 
+class StateDiskError(WatcherError):
+    """The disk of the state directory fails or is full, or the machine is short of something: to be tried again."""
+
+
+_PASSES = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.EINTR}
+
+
 class StateLock:
     """The exclusive lock of a state directory; a context manager that holds it."""
 
@@ -29,20 +37,20 @@ class StateLock:
     def __enter__(self) -> Self:
         """Make the directory (0700) if it is missing, and lock it.
 
-        Raises StateLockedError and StateDirectoryError.
+        Raises StateLockedError, StateDirectoryError and StateDiskError.
         """
         path = self._directory / "lock"
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
-            raise StateDirectoryError(
-                f"{path}: {error.strerror}", hint="the state directory must be the daemon's own; see --state-dir"
-            ) from error
+            raise _unusable(path, error) from error
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        except OSError as error:
             os.close(self._fd)
+            if not isinstance(error, BlockingIOError):
+                raise _unusable(path, error) from error
             raise StateLockedError(
                 f"{self._directory}: another daemon runs on this state directory",
                 hint="stop it first, or give this one a --state-dir of its own",
@@ -53,3 +61,10 @@ class StateLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._fd)
+
+
+def _unusable(path: Path, error: OSError) -> WatcherError:
+    message = f"{path}: {error.strerror}"
+    if error.errno in _PASSES:
+        return StateDiskError(message, hint="free some room, or see the kernel log for disk errors")
+    return StateDirectoryError(message, hint="the state directory must be the daemon's own; see --state-dir")

@@ -30,6 +30,7 @@ _BY_NAME = {
     "RecordError": BAD_CONFIG,
     "FrontError": TRY_AGAIN,
     "RollbackError": TRY_AGAIN,
+    "StateDiskError": TRY_AGAIN,
     "StateLockedError": TRY_AGAIN,
     "StoreError": TRY_AGAIN,
     "StoreLostError": TRY_AGAIN,
