@@ -12,6 +12,7 @@ import pytest
 
 from tests.dispatch.scene import ID, appends, failed_release, lines, now, run_runner, write_claim
 from tests.dispatch.test_dispatcher import Site
+from watcher import rollbacks
 from watcher.adapters.dispatched import DispatchedRollback
 from watcher.core.messages import QueueReviewed, QueueRollback, RollbackObserved, Transition, TransitionKind
 from watcher.core.names import ReleaseId
@@ -189,6 +190,30 @@ async def test_rollback_that_can_not_be_handed_over(site: Site, caplog: pytest.L
     eye.rollbacks.perform(handed)
     assert eye.trouble() is None
     assert [f"{ID}.json"] == site.left
+
+
+async def test_order_that_nobody_takes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever should start the dispatcher has given up: it is told after a while, and no longer than it is so."""
+    monkeypatch.setattr(rollbacks, "UNTAKEN_SECONDS", 0.2)
+    release = failed_release(("true",))
+    eye = Eye(site, release)
+    eye.rollbacks.perform(Decision(state=eye.state, commands=(QueueRollback(release=release.id),)))
+    await eye.looked()
+    assert eye.trouble() is None
+    await asyncio.sleep(0.25)
+    for _ in range(2):
+        await eye.looked()
+        assert eye.trouble() == f"the rollback of {ID} waits and nobody takes its order; see `watcher doctor`"
+    eye.take_back(release, RollbackState.HELD)
+    eye.state = State(releases={release.id: release})  # and a person orders it again
+    eye.rollbacks.perform(Decision(state=eye.state, commands=(QueueRollback(release=release.id),)))
+    await eye.looked()
+    assert eye.trouble() is None
+    await asyncio.sleep(0.25)
+    assert eye.trouble() is not None
+    site.dispatch()
+    await eye.looked()
+    assert eye.trouble() is None
 
 
 async def test_trouble_of_a_rollback_ends_with_it(site: Site) -> None:

@@ -23,6 +23,8 @@ RETRY_SECONDS = 5.0
 """So often what could not be handed over is tried again, and all is looked at while nothing can be stored."""
 LATE_SECONDS = 120.0
 """So long after it was taken back a rollback may still begin: it was claimed, and PID 1 takes its time."""
+UNTAKEN_SECONDS = 60.0
+"""So long an order may lie in the queue before it is told that nobody takes it: longer than PID 1 tries."""
 TAKEN_BACK = frozenset({RollbackState.HELD, RollbackState.NONE})
 _BUSY = frozenset({RollbackState.QUEUED, RollbackState.RUNNING})
 
@@ -58,6 +60,7 @@ class Rollbacks:
         self._late_until = 0.0
         self._is_held = False
         self._stuck: dict[ReleaseId, str] = {}
+        self._untaken: dict[ReleaseId, float] = {}
         self._unseen: dict[ReleaseId, str] = {}
 
     @property
@@ -68,6 +71,8 @@ class Rollbacks:
                 return (
                     f"the rollback of {release.id} can't be handed over, and is tried again: {self._stuck[release.id]}"
                 )
+            if self._is_untaken(release):
+                return f"the rollback of {release.id} waits and nobody takes its order; see `watcher doctor`"
             if release.id in self._unseen:
                 return f"the rollback of {release.id} can't be looked after: {self._unseen[release.id]}"
         return None
@@ -166,6 +171,7 @@ class Rollbacks:
             self._handover.withdraw(release_id)
         except RollbackError as error:
             _complain("queue file could not be removed", error, release_id)
+        self._untaken.pop(release_id, None)
         self._withdrawn.add(release_id)  # it may have been read the moment before
         self._late_until = asyncio.get_running_loop().time() + LATE_SECONDS
 
@@ -215,6 +221,7 @@ class Rollbacks:
         """Those that have to be queued again; of what is no longer to be handed over nothing is remembered."""
         self._stuck = {one.id: self._stuck[one.id] for one in queued if one.id in self._stuck}
         if not queued:
+            self._note_untaken(())
             return ()
         try:
             claimed = self._handover.claimed(one.id for one in queued)
@@ -224,7 +231,19 @@ class Rollbacks:
             return ()
         for release_id in claimed:
             self._stuck.pop(release_id, None)
-        return tuple(one.id for one in queued if one.id not in claimed)
+        unclaimed = tuple(one.id for one in queued if one.id not in claimed)
+        self._note_untaken(unclaimed)
+        return unclaimed
+
+    def _note_untaken(self, unclaimed: tuple[ReleaseId, ...]) -> None:
+        """By hand the order is taken as it is given; else PID 1 has to start the dispatcher, and may have given up."""
+        now = asyncio.get_running_loop().time()
+        self._untaken = {one: self._untaken.get(one, now) for one in unclaimed}
+
+    def _is_untaken(self, release: Release) -> bool:
+        since = self._untaken.get(release.id)
+        is_queued = release.rollback.state is RollbackState.QUEUED
+        return is_queued and since is not None and asyncio.get_running_loop().time() - since >= UNTAKEN_SECONDS
 
     def _with_rollback(self, states: frozenset[RollbackState]) -> tuple[Release, ...]:
         return tuple(one for one in self._state().releases.values() if one.rollback.state in states)

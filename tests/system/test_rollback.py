@@ -1,4 +1,4 @@
-"""Rollbacks by way of PID 1: a dispatcher that fails again and again, a command whose words look like errors."""
+"""Rollbacks by way of PID 1: a dispatcher that fails or is never started; a command whose words look like errors."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ WORDS = "everything is broken"
 JOBS = (
     Job(name="refused"),
     Job(name="missing"),
+    Job(name="untaken"),
     Job(name="loud", command=LOUD, more=", verify: 2s, check: [/usr/local/bin/loud-check]"),
 )
 # A careless site: takes every service, and words that the rollback's own units and lines are full of.
@@ -92,6 +93,20 @@ def test_dispatcher_that_fails_ten_times(machine: Machine, job: str, program: st
     assert min(later - earlier for earlier, later in pairwise(at)) > PACE_MS * 1000
     assert ("active", "success") == (machine.state_of(PATH_UNIT), machine.show(PATH_UNIT, "Result"))
     assert not list(machine.path(QUEUE).iterdir())
+
+
+def test_order_that_nobody_takes(machine: Machine) -> None:
+    """Somebody has stopped the path unit: the daemon and the doctor say so; once it is started the rollback runs."""
+    machine.run("systemctl", "stop", PATH_UNIT)
+    release = register(machine, "untaken")
+    fail(machine, "untaken")
+    machine.until("/-/ready tells", lambda: "nobody takes its order" in machine.tcp("/-/ready")[1], patience=120)
+    assert f"{PATH_UNIT}: is not active" in machine.watcher("doctor", check=False).stdout
+    assert 0 == times_rolled_back(machine, release)
+
+    machine.run("systemctl", "start", PATH_UNIT)
+    assert_rolled_back_once(machine, release)
+    machine.until("it is ready again", lambda: (200, "ready\n") == machine.tcp("/-/ready"))
 
 
 def test_rollback_whose_words_look_like_errors(machine: Machine) -> None:
