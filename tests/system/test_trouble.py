@@ -31,12 +31,18 @@ def wait_for_complaint(machine: Machine, word: str) -> None:
     machine.until(f"/-/ready speaks of {word}", complains, patience=60)
 
 
+def start_anew(machine: Machine) -> None:
+    """Restart the daemon without waiting until it is ready; the one before answers no more."""
+    machine.run("systemctl", "stop", "release-watcher.service")
+    machine.run("systemctl", "start", "--no-block", "release-watcher.service")
+
+
 def test_machine_that_stores_no_journal(boot: Callable[[str], Machine]) -> None:
     """With Storage=none nothing can be seen: not ready, with the reason; once it is stored again, all is well."""
     machine = boot("no-storage")
     machine.write("/etc/systemd/journald.conf.d/none.conf", "[Journal]\nStorage=none\n")
     machine.run("systemctl", "restart", "systemd-journald.service")
-    machine.run("systemctl", "restart", "--no-block", "release-watcher.service")
+    start_anew(machine)
     wait_for_complaint(machine, "Storage=none")
     assert "active" != machine.state_of("release-watcher.service")
 
@@ -52,7 +58,7 @@ def test_daemon_without_the_group_of_the_journal(boot: Callable[[str], Machine])
     drop_in = "/etc/systemd/system/release-watcher.service.d/no-group.conf"
     machine.write(drop_in, "[Service]\nSupplementaryGroups=\n")
     machine.run("systemctl", "daemon-reload")
-    machine.run("systemctl", "restart", "--no-block", "release-watcher.service")
+    start_anew(machine)
     wait_for_complaint(machine, "systemd-journal")
 
     machine.path(drop_in).unlink()
