@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.dispatch.scene import ID, appends, failed_release, lines, now, run_runner, write_claim
+from tests.dispatch.scene import ID, appends, failed_release, lines, now, run_runner, until, write_claim
 from tests.dispatch.test_dispatcher import Site
 from watcher import rollbacks
 from watcher.adapters.dispatched import DispatchedRollback
@@ -212,6 +212,7 @@ async def test_order_that_nobody_takes(site: Site, monkeypatch: pytest.MonkeyPat
     await asyncio.sleep(0.25)
     assert eye.trouble() is not None
     site.dispatch()
+    until((site.claims / f"{ID}.result").exists)
     await eye.looked()
     assert eye.trouble() is None
 

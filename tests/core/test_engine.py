@@ -351,6 +351,20 @@ def test_what_follows_from_a_persons_verdict_is_automatic() -> None:
     )
 
 
+def test_what_was_queued_by_itself_becomes_a_persons_order() -> None:
+    """Whoever asks for the rollback and is told yes gets it, also under a pause that would have held it."""
+    begin = play(watching(mode=Mode.ROLLBACK), person(Judgement.FAIL, at="1m"), pause(at="2m")).state
+    story = play(begin, person(Judgement.ROLLBACK, at="2m30s"), person(Judgement.ROLLBACK, at="2m40s"))
+    assert [QueueRollback(RELEASE)] == [one for one in story.commands[0] if isinstance(one, QueueRollback)]
+    assert [] == story.commands[1]
+    later = play(story.state, reviewed(at="3m"))
+    assert (RollbackState.QUEUED, ReasonCode.PERSON) == (
+        later.last.rollback,
+        later.last.record.rollback.reason and later.last.record.rollback.reason.code,
+    )
+    assert 1 == len(later.state.rollbacks)
+
+
 def test_what_a_person_ordered_long_ago_is_held() -> None:
     """An order from before a long stop is asked for again."""
     begin = play(watching(mode=Mode.ASK), person(Judgement.ROLLBACK, at="1m")).state

@@ -68,7 +68,7 @@ TABLE: dict[str, tuple[str, str, str, str, str]] = {
     "cancelled": (WRONG, WRONG, WRONG, SAME, WRONG),
     "failed, held": ("failed none", "failed held", WRONG, "failed none", "failed queued"),
     "failed, none": ("failed none", "failed none", WRONG, WRONG, "failed queued"),
-    "failed, queued": ("failed queued", "failed queued", WRONG, WRONG, SAME),
+    "failed, queued": ("failed queued", "failed queued", WRONG, WRONG, "failed queued"),
     "failed, running": ("failed running", "failed running", WRONG, WRONG, SAME),
     "failed, succeeded": ("failed succeeded", "failed succeeded", WRONG, WRONG, SAME),
     "failed, failed": ("failed failed", "failed failed", WRONG, WRONG, WRONG),
@@ -111,9 +111,9 @@ def test_a_decision_in_every_situation(situation: str, judgement: Judgement, out
 
 @pytest.mark.parametrize(("situation", "judgement", "outcome"), CASES)
 def test_only_a_handed_over_rollback_is_queued(situation: str, judgement: Judgement, outcome: str) -> None:
-    """The command goes out if and only if the decision moved the rollback to `queued`."""
+    """The command goes out if and only if the decision moved the rollback to `queued`, or made it a person's order."""
     story = _decide(SITUATIONS[situation], judgement)
-    moved = outcome.endswith("queued") and situation != "failed, queued"
+    moved = outcome.endswith("queued") and (situation != "failed, queued" or judgement is Judgement.ROLLBACK)
     expected = [QueueRollback(RELEASE)] if moved else []
     assert expected == [one for one in story.commands[0] if isinstance(one, QueueRollback)]
 

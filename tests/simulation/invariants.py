@@ -98,7 +98,8 @@ def an_automatic_rollback_is_allowed(book: Book, event: Event, one: Transition, 
         _broken("rolled back in mode", release.id, release.mode)
     if event.at - (release.ended_at or 0) > _HOUR:
         _broken("rolled back by old news", release.id)
-    if book.spans[release.id].rules_changed:
+    of_a_person = any(reason.code is ReasonCode.PERSON for reason in release.reasons)
+    if book.spans[release.id].rules_changed and not of_a_person:
         _broken("rolled back by rules that the window was not opened with", release.id)
     if book.time_runs_on and sum(at > event.at - _HOUR for at in book.handed) >= book.budget:
         _broken("rolled back over the budget", release.id)

@@ -18,6 +18,7 @@ from tests.simulation.machine import Machine
 from tests.simulation.script import Dispatch, Fate, Script, Step, write
 from watcher.core.messages import BaselineRead, Event, Transition, TransitionKind
 from watcher.core.names import ReleaseId
+from watcher.core.reason import ReasonCode
 from watcher.core.release import Phase, Release, RollbackState
 from watcher.core.state import Decision, Series, State
 
@@ -115,7 +116,7 @@ class Run:
         releases = {**self._known, **{one.id: one for one in decision.changed}}
         invariants.a_pause_holds(book, event, decision, releases)
         for one in decision.transitions:
-            if one.release is not None and not one.author:
+            if one.release is not None and (not one.author or _follows_from_a_verdict(one)):
                 self._judge(event, one, releases[one.release])
             book.follow(one, event)
         for release in decision.changed:
@@ -192,3 +193,9 @@ def _failure(run: Run, chance: Chance, error: Exception, steps: int | None) -> F
         faults=tuple(sorted(chance.faults)),
         lines=tuple(run.lines()),
     )
+
+
+def _follows_from_a_verdict(one: Transition) -> bool:
+    """A rollback by the mode of the job, though a person has said that the release failed."""
+    codes = {reason.code for reason in one.reasons}
+    return one.kind is TransitionKind.ROLLBACK and ReasonCode.FAILED_BY_PERSON in codes

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from watcher.core.draft import Draft
 from watcher.core.duration import Usec, format_duration
-from watcher.core.ending import change_phase, change_rollback, fail, queue
+from watcher.core.ending import change_phase, change_rollback, fail, queue, queue_again
 from watcher.core.guards import current
 from watcher.core.messages import (
     Accepted,
@@ -168,6 +168,8 @@ def _roll_back(draft: Draft, event: PersonDecided, release: Release, reason: Rea
             message=f"release {release.id}: its rollback ran once and is {release.rollback.state}; it is not run again",
             hint="look at what it did, then finish or repeat it by hand",
         )
+    if release.rollback.state is RollbackState.QUEUED:
+        return Accepted(_as_order(draft, event, release, reason))
     if release.rollback.state not in _WAITING:
         return Accepted(release)
     if release.policy.release.rollback is None:
@@ -188,6 +190,17 @@ def _roll_back(draft: Draft, event: PersonDecided, release: Release, reason: Rea
     if release.phase is Phase.WATCHING:
         release = change_phase(draft, release, Phase.FAILED, at=event.at, reasons=(reason,), author=event.author)
     return Accepted(queue(draft, note_opinion(draft, release, event), reason, author=event.author))
+
+
+def _as_order(draft: Draft, event: PersonDecided, release: Release, reason: Reason) -> Release:
+    """What was queued by itself is a person's order from now on: a pause that is there, or comes, does not hold it."""
+    known = release.rollback.reason
+    if known is not None and known.code is ReasonCode.PERSON:
+        return release
+    ordered = replace(release.rollback, reason=reason, queued_at=event.at)
+    moved = change_rollback(draft, note_opinion(draft, release, event), ordered, author=event.author)
+    queue_again(draft, moved)
+    return moved
 
 
 def _wrong(release: Release, judgement: Judgement) -> Refused:

@@ -26,7 +26,7 @@ _CLAIMED = frozenset({RollbackState.RUNNING, RollbackState.SUCCEEDED, RollbackSt
 ROLLBACKS: Mapping[RollbackState, frozenset[RollbackState]] = {
     RollbackState.NONE: _CLAIMED | {RollbackState.HELD, RollbackState.QUEUED},
     RollbackState.HELD: _CLAIMED | {RollbackState.QUEUED, RollbackState.NONE},
-    RollbackState.QUEUED: _CLAIMED | {RollbackState.HELD, RollbackState.NONE},
+    RollbackState.QUEUED: _CLAIMED | {RollbackState.HELD, RollbackState.NONE, RollbackState.QUEUED},  # a person's order
     RollbackState.RUNNING: frozenset({RollbackState.SUCCEEDED, RollbackState.FAILED, RollbackState.UNKNOWN}),
 }
 
