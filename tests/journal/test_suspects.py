@@ -138,13 +138,19 @@ BACK = 60
 """By how many seconds the clock is set back, at the begin of the burst."""
 
 
+def when(entry: Fields) -> int:
+    """What its wall clock showed."""
+    return int(str(entry["__REALTIME_TIMESTAMP"]))
+
+
+def moved(entry: Fields, *, by: int) -> Fields:
+    """The same entry, stamped by a wall clock that was set by so many seconds."""
+    return {**entry, "__REALTIME_TIMESTAMP": when(entry) + by * SECOND}
+
+
 def set_back(entries: Iterable[Fields]) -> list[Fields]:
     """The same entries, with a wall clock that was set back."""
-    return [
-        {**entry, "__REALTIME_TIMESTAMP": when - BACK * SECOND * (when >= BEGIN)}
-        for entry in entries
-        if (when := int(str(entry["__REALTIME_TIMESTAMP"])))
-    ]
+    return [moved(one, by=-BACK) if when(one) >= BEGIN else one for one in entries]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +167,44 @@ def test_clock_that_was_set_back(tmp_path: Path, begin: float, reason: GapReason
     entries = set_back(around(burst(10_000, begin=begin), until=180))
     gaps = replayed(tmp_path, *entries)
     assert [GapReason.CLOCK, reason] == sorted((gap.reason for gap in gaps), key=[GapReason.CLOCK, reason].index)
+
+
+@pytest.mark.parametrize("step", [-3600, -30, 30, 3600])
+def test_surge_before_a_step_is_told_by_both_clocks(tmp_path: Path, step: int) -> None:
+    """Windows move with the clock, so a window of then is known by the new one only; and another job's may not move."""
+    entries = [moved(one, by=step) if when(one) >= BEGIN else one for one in around(burst(10_000, begin=-6), until=60)]
+    (gap,) = [gap for gap in replayed(tmp_path, *entries) if gap.reason is GapReason.UNREADABLE]
+    for clock in (0, step):
+        end = BEGIN + (clock - 1) * SECOND
+        assert gap.touches(JOB.name, Usec(end - SECOND), Usec(end))
+
+
+@pytest.mark.parametrize("step", [60, 3600])
+def test_clock_set_forward_within_a_burst(tmp_path: Path, step: int) -> None:
+    """A look by the wall clock finds a half of it only: a gap in what was logged by the new clock."""
+    entries = [
+        moved(one, by=step) if when(one) >= BEGIN else one for one in around(burst(10_000, begin=-2.5), until=60)
+    ]
+    (gap,) = [gap for gap in replayed(tmp_path, *entries) if gap.reason is not GapReason.CLOCK]
+    assert GapReason.UNREADABLE is gap.reason
+    assert BEGIN + step * SECOND < gap.since < gap.until < BEGIN + (step + 3) * SECOND
+
+
+def reboot(entry: Fields, *, at: int, back: int, boot: str = "b" * 32) -> Fields:
+    """The entry, if it comes so many seconds after the begin, in another boot with the clock so much behind."""
+    if when(entry) < BEGIN + at * SECOND:
+        return entry
+    up = when(entry) - BEGIN - (at - 1) * SECOND
+    return {**moved(entry, by=-back), "_BOOT_ID": boot, "__MONOTONIC_TIMESTAMP": up}
+
+
+@pytest.mark.parametrize("fast", [200, 4096], ids=["small batches", "one batch"])
+def test_clock_that_is_behind_after_a_reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fast: int) -> None:
+    """It shows instants of two boots before, also where one batch hides that it went back."""
+    monkeypatch.setattr(follow, "FAST_ENTRIES", fast)
+    entries = around(burst(10_000, begin=450), until=1500)
+    entries = [reboot(reboot(one, at=300, back=0), at=400, back=300, boot="c" * 32) for one in entries]
+    assert [GapReason.UNREADABLE] == [gap.reason for gap in replayed(tmp_path, *entries)]
 
 
 def test_surge_before_a_clock_that_was_set_back_holds_nothing_back(tmp_path: Path) -> None:
@@ -260,4 +304,5 @@ def test_job_that_logs_too_much_for_a_second_look(
     (gap,) = replayed(tmp_path, *around(burst(10_000)))
     assert (GapReason.UNREADABLE, "import") == (gap.reason, gap.job)
     assert BEGIN < gap.since < gap.until < BEGIN + 5 * SECOND
-    assert "job import: logged too much to tell" in caplog.text
+    assert "job import: can't tell" in caplog.text
+    assert "it logged too much" in caplog.text

@@ -24,7 +24,8 @@ class StateDiskError(WatcherError):
     """The disk of the state directory fails or is full, or the machine is short of something: to be tried again."""
 
 
-_PASSES = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.EINTR}
+_TRANSIENT = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOLCK}
+"""What says nothing against the directory: there may be room, or enough of it, a moment later."""
 
 
 class StateLock:
@@ -65,6 +66,6 @@ class StateLock:
 
 def _unusable(path: Path, error: OSError) -> WatcherError:
     message = f"{path}: {error.strerror}"
-    if error.errno in _PASSES:
-        return StateDiskError(message, hint="free some room, or see the kernel log for disk errors")
+    if error.errno in _TRANSIENT:
+        return StateDiskError(message, hint="make room for what it lacks; of a failing disk the kernel log tells")
     return StateDirectoryError(message, hint="the state directory must be the daemon's own; see --state-dir")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from watcher.core.coverage import Gap, GapReason
-from watcher.core.duration import SECOND, Usec
+from watcher.core.duration import SECOND
 from watcher.journal.position import parse_cursor
 
 SMALLEST_STEP = SECOND
@@ -39,28 +39,6 @@ def step_between(before: str, after: str) -> Gap | None:
         return None
     since, until = sorted((first.realtime, last.realtime))
     return Gap(reason=GapReason.CLOCK, since=since, until=until, step=step)
-
-
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """Instants that a wall clock has shown and shows once more, as it was set back (the `fold` of PEP 495)."""
-
-    since: Usec
-    until: Usec
-
-
-def fold_between(before: str, after: str) -> Fold | None:
-    """What comes again after a clock that was set back between two cursors: all that the boot of the first has stamped.
-
-    None if it was not, and for places that are no entries. Unlike a step this is also told over a reboot.
-    """
-    if not before.startswith("s=") or not after.startswith("s="):
-        return None
-    first, last = parse_cursor(before), parse_cursor(after)
-    if first.realtime - last.realtime < SMALLEST_STEP:
-        return None
-    went_on = last.monotonic - first.monotonic if last.boot == first.boot else 0  # it was set at any time in between
-    return Fold(Usec(first.realtime - first.monotonic), Usec(first.realtime + went_on))
 
 
 class Steps:

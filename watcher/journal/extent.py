@@ -30,8 +30,8 @@ def read_extent(
 ) -> Iterator[Reading]:
     """The entries from the first one at or past `since` up to, not with, the next one at or past `until`.
 
-    A batch that ends at or past `until` is thrown away and read again entry by entry up to the exact place; a clock
-    that was set back within a batch isn't noticed. The last reading holds no entry. Each tells how far one is.
+    A batch that ends at or past `until` is thrown away and read again entry by entry up to the exact place. The last
+    reading holds no entry. Each tells how far one is.
     With `stop` a reading ends right before the first entry at or past that instant, and reading goes on.
     `elsewhere` as `find_elsewhere` found it; None: it is found now.
     Raises JournalError: it can't be read, or not on; and the scanner's errors for bad patterns.

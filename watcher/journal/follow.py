@@ -187,7 +187,7 @@ class Follower:
         careful, limit = most == 0, most or CAREFUL_ENTRIES
         if self._hold.is_probing:
             limit = PROBED_ENTRIES
-        if self._stand.order.last is None:
+        if not self._stand.cursor.startswith("s="):
             limit = min(limit, 1)  # a step of the clock shows between two entries, so the first one is a batch
         while True:
             stretch = self._stand.stretch(limit=limit)

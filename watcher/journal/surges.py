@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 from watcher.core.duration import SECOND, Usec
 from watcher.core.found import JobTally
 from watcher.core.names import JobName
-from watcher.journal.clocks import Fold
 from watcher.journal.ratelimit import BURST, HORIZON, INTERVAL
 
 FORGOTTEN: Final = 100
@@ -23,11 +22,16 @@ _SECONDS: Final = INTERVAL // SECOND + 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surge:
-    """A job was loud at each moment from `since` to `until`: LOUD entries had come within the interval before."""
+    """A job was loud at each moment from `since` to `until`: LOUD entries had come within the interval before.
+
+    `torn`: the clock was set before all was there that tells what came of it; it can't be looked at, and its span is
+    by the clock of before and by the new one.
+    """
 
     job: JobName
     since: Usec
     until: Usec
+    torn: bool = False
 
     @property
     def due_at(self) -> Usec:
@@ -42,7 +46,6 @@ class Surges:
         self._seconds: dict[JobName, dict[int, int]] = {}
         self._last: dict[JobName, Surge] = {}
         self._over: list[Surge] = []
-        self._fold: Fold | None = None  # the last one: that two are under way at once would need two clocks set wrong
 
     @property
     def since(self) -> Usec | None:
@@ -55,24 +58,18 @@ class Surges:
             if self._add(tally) >= LOUD:
                 self._extend(tally)
 
-    def set_clock(self, step: int, fold: Fold | None) -> None:
-        """The wall clock was set by so many microseconds; with `fold`, back: then what was loud is over.
+    def set_clock(self, step: int) -> None:
+        """The wall clock was set by so many microseconds: what was loud until then is torn, and over.
 
         Its end would else be waited for until the clock shows it again.
         """
+        self._over += (_torn(surge, step) for surge in self._last.values())
+        self._last = {}
         seconds = -(-step // SECOND)  # up: an entry may count too long, never too short
         self._seconds = {
             job: {second + seconds: entries for second, entries in known.items()}
             for job, known in self._seconds.items()
         }
-        if fold is not None:
-            self._over += self._last.values()
-            self._last = {}
-            self._fold = _hull(self._fold, fold)
-
-    def is_folded(self, surge: Surge) -> bool:
-        """Whether entries of other times bear the stamps of this one."""
-        return self._fold is not None and _meet(self._fold, surge)
 
     def is_due(self, read_until: Usec, *, at_end: bool = False) -> bool:
         """Whether `take` would give something."""
@@ -87,25 +84,28 @@ class Surges:
 
     def dump(self) -> dict[str, Any]:
         """As JSON-able data, at most about 400 bytes a job; {} if there is nothing to remember."""
-        fold = {} if self._fold is None else {"fold": [self._fold.since, self._fold.until]}
         seconds = {
             name: list(known.items()) for name, known in self._seconds.items() if sum(known.values()) > FORGOTTEN
         }
         surges = [[surge.job, surge.since, surge.until] for surge in (*self._over, *self._last.values())]
-        return fold | ({"seconds": seconds, "surges": surges} if seconds or surges else {})
+        return {"seconds": seconds, "surges": surges} if seconds or surges else {}
 
     def load(self, dumped: object, jobs: Collection[JobName]) -> None:
         """Goes on with what `dump` gave; what is malformed in it, or of other jobs, is left out."""
-        self._seconds, self._last, self._over, self._fold = {}, {}, [], None
+        self._seconds, self._last, self._over = {}, {}, []
         data = dumped if isinstance(dumped, dict) else {}
-        seconds, surges, fold = data.get("seconds"), data.get("surges"), data.get("fold")
-        if _are_numbers(fold):
-            self._fold = Fold(*map(Usec, fold))
+        seconds, surges = data.get("seconds"), data.get("surges")
         for name, pairs in seconds.items() if isinstance(seconds, dict) else ():
             if name in jobs and isinstance(pairs, list) and len(pairs) <= 2 * _SECONDS:
                 self._seconds[name] = {pair[0]: pair[1] for pair in pairs if _are_numbers(pair)}
         for item in surges if isinstance(surges, list) else ():
-            if isinstance(item, list) and item and item[0] in jobs and _are_numbers(item[1:]):
+            if (
+                isinstance(item, list)
+                and item
+                and isinstance(item[0], str)
+                and item[0] in jobs
+                and _are_numbers(item[1:])
+            ):
                 job, since, until = item
                 self._extend(JobTally(job=job, entries=1, first_at=Usec(since), last_at=Usec(until)))
 
@@ -129,15 +129,10 @@ class Surges:
         self._last[tally.job] = Surge(job=tally.job, since=tally.first_at, until=tally.last_at)
 
 
-def _meet(one: Fold | Surge, other: Fold | Surge) -> bool:
-    return one.since <= other.until and other.since <= one.until
+def _torn(surge: Surge, step: int) -> Surge:
+    since, until = min(surge.since, surge.since + step), max(surge.until, surge.until + step)
+    return replace(surge, since=Usec(since), until=Usec(until), torn=True)
 
 
-def _hull(known: Fold | None, fold: Fold) -> Fold:
-    if known is None or not _meet(known, fold):
-        return fold
-    return Fold(min(known.since, fold.since), max(known.until, fold.until))
-
-
-def _are_numbers(items: object) -> TypeGuard[list[int]]:
+def _are_numbers(items: object) -> bool:
     return isinstance(items, list) and [int, int] == [type(item) for item in items]

@@ -12,17 +12,17 @@ from typing import Any, Final
 from systemd._reader import _Reader
 
 from watcher.core.coverage import Gap, GapReason
-from watcher.core.duration import Usec
+from watcher.core.duration import SECOND, Usec
 from watcher.core.found import JobTally
 from watcher.core.rule import WatchedJob
-from watcher.journal.clocks import fold_between, step_between
+from watcher.journal.clocks import SMALLEST_STEP, step_between
 from watcher.journal.entry import Entry
 from watcher.journal.matcher import SUPPRESSED
 from watcher.journal.opening import JournalError, open_journal
 from watcher.journal.position import realtime_of
 from watcher.journal.ratelimit import INTERVAL, Cut, Pools
 from watcher.journal.source import Source
-from watcher.journal.surges import Surge, Surges
+from watcher.journal.surges import LOUD, Surge, Surges
 from watcher.journal.units import JobUnits, is_glob, unit_name
 
 _log = logging.getLogger(__name__)
@@ -31,6 +31,13 @@ MOST_ENTRIES: Final = 500_000
 """A look takes in no more: about a second, in which nothing else is read."""
 LOOKED_BACK: Final = Usec(4 * INTERVAL)
 """How far before its end a surge is looked at: the last interval, and what shows when it began."""
+LEAST_SEEN: Final = LOUD * 3 // 4
+"""So many entries of a surge's last interval have to be seen again: the rest may be what PID 1 says of the units."""
+_SLACK: Final = Usec(3 * SECOND)
+
+
+class UntoldError(Exception):
+    """It can't be told by the journal what became of a surge."""
 
 
 class Suspects:
@@ -52,17 +59,17 @@ class Suspects:
 
     def count(self, tallies: Iterable[JobTally], *, before: str, after: str) -> None:
         """Takes in what was counted from one cursor to another; both clocks in them tell how the one was set."""
-        fold, step = fold_between(before, after), step_between(before, after)
-        if fold is None and step is None:
+        step = _clock_set(before, after)
+        if step is None:
             self._surges.count(tallies)
             return
         first, last = realtime_of(before), realtime_of(after)
         old: list[JobTally] = []
         new: list[JobTally] = []
-        for tally in tallies:  # a batch may go over the step: which clock stamped, the nearer end tells
+        for tally in tallies:  # in a batch that goes over the step, the nearer end is a guess at the clock of a stamp
             (old if abs(tally.last_at - first) < abs(tally.last_at - last) else new).append(tally)
         self._surges.count(old)
-        self._surges.set_clock(0 if step is None else step.step, fold)
+        self._surges.set_clock(step)
         self._surges.count(new)
 
     def is_due(self, read_until: Usec, *, at_end: bool) -> bool:
@@ -86,18 +93,10 @@ class Suspects:
         )
 
     def _look(self, surge: Surge) -> tuple[Gap, ...]:
-        if self._surges.is_folded(surge):
-            _log.warning(
-                "job %s: the clock was set back: can't tell whether its units reached the rate limit", surge.job
-            )
-            return (_unreadable(surge),)
         try:
             cuts = cuts_in(self._source, self._jobs[surge.job], surge)
-        except (JournalError, OSError) as error:
+        except (JournalError, OSError, UntoldError) as error:
             _log.warning("job %s: can't tell whether its units reached journald's rate limit: %s", surge.job, error)
-            return (_unreadable(surge),)
-        if cuts is None:
-            _log.warning("job %s: logged too much to tell whether its units reached journald's rate limit", surge.job)
             return (_unreadable(surge),)
         return tuple(
             Gap(reason=GapReason.SUSPECT, since=cut.first_at, until=Usec(cut.first_at + INTERVAL), job=surge.job)
@@ -105,22 +104,25 @@ class Suspects:
         )
 
 
-def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...] | None:
+def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...]:
     """The intervals of the job's units that ended within the surge, full and without a report.
 
-    None: it has more than MOST_ENTRIES, and nobody knows.
-    Raises JournalError, OSError: it can't be read.
+    Raises JournalError, OSError: it can't be read; UntoldError: there is too much, or it is not found again. A place
+    is looked for by the wall clock, so where that was set back the same instants may be those of other entries.
     """
+    if surge.torn:
+        raise UntoldError("the clock was set")
     since = Usec(surge.until - LOOKED_BACK)
     pools = Pools(since)
     reader = open_journal(source)
     try:
         _narrow(reader, job)
         reader.seek_realtime(since)
-        if not _count(reader, pools, JobUnits([job.units]), since=since, until=surge.due_at):
-            return None
+        seen = _count(reader, pools, JobUnits([job.units]), since=since, surge=surge)
     finally:
         reader.close()
+    if seen < LEAST_SEEN and not job.identifiers:  # what is told by its identifier is no unit's of the job
+        raise UntoldError("the entries were not found again, as after a clock that was set")
     return tuple(cut for cut in pools.cuts() if surge.since <= cut.last_at <= surge.until)
 
 
@@ -139,16 +141,29 @@ def _narrow(reader: _Reader, job: WatchedJob) -> None:
     reader.add_match(b"MESSAGE_ID=" + SUPPRESSED)
 
 
-def _count(reader: _Reader, pools: Pools, units: JobUnits, *, since: Usec, until: Usec) -> bool:
-    """Counts the entries up to and with `until`; False: there were too many."""
+def _clock_set(before: str, after: str) -> int | None:
+    """By how much the clock was set between two cursors; 0 if it went back over a reboot, None if it went on."""
+    step = step_between(before, after)
+    if step is not None:
+        return step.step
+    places = before.startswith("s=") and after.startswith("s=")
+    return 0 if places and realtime_of(before) - realtime_of(after) >= SMALLEST_STEP else None
+
+
+def _count(reader: _Reader, pools: Pools, units: JobUnits, *, since: Usec, surge: Surge) -> int:
+    """Counts the entries up to the time when the surge is due; how many were the job's in its last interval.
+
+    Raises UntoldError: there were too many.
+    """
     owned: dict[bytes | None, bool] = {None: False}
-    read = 0
+    read = seen = 0
+    last_interval = range(surge.until - INTERVAL - _SLACK, surge.until + 1)
     while reader._next():
         read += 1
         if read > MOST_ENTRIES:
-            return False
+            raise UntoldError("it logged too much")
         at = reader._get_realtime()
-        if at > until:
+        if at > surge.due_at:
             break
         if at < since:
             continue
@@ -156,13 +171,14 @@ def _count(reader: _Reader, pools: Pools, units: JobUnits, *, since: Usec, until
         if unit not in owned:
             owned[unit] = bool(unit is not None and units.owners(unit))
         if unit is not None and owned[unit]:
+            seen += at in last_interval
             clock, boot = reader._get_monotonic()
             pools.count(unit, _field(reader, "PRIORITY"), boot=boot, clock=clock, at=at)
         elif _field(reader, "MESSAGE_ID") == SUPPRESSED and (entry := Entry(reader, unit)).is_journald():
             boot = reader._get_monotonic()[1]
             for dropped in entry.every("OBJECT_SYSTEMD_UNIT"):
                 pools.report(dropped, at, boot=boot)
-    return True
+    return seen
 
 
 def _field(reader: _Reader, name: str) -> bytes | None:
