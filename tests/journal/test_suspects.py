@@ -288,6 +288,18 @@ def test_second_look_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert (GapReason.UNREADABLE, "import") == (gap.reason, gap.job)
 
 
+def test_surge_that_was_deleted_before_the_second_look(tmp_path: Path) -> None:
+    """A journal so small that nobody can tell any more: a gap, not silence."""
+    live = Live(Source(directory=str(write_journal(tmp_path, around(burst(10_000), until=6), name="old"))))
+    assert [] == live.read()
+    write_journal(tmp_path, [at(second, _SYSTEMD_UNIT="other.service") for second in range(6, 60)])
+    (tmp_path / "old.journal").unlink()
+    live.now = BEGIN + 60 * SECOND
+    told_then = live.read()
+    live.follower.close()
+    assert [GapReason.UNREADABLE] == [gap.reason for gap in told_then if gap.job == JOB.name]
+
+
 def test_reader_that_died_does_not_look_again(tmp_path: Path) -> None:
     """It may have died of that look; it would do so for ever."""
     source = Source(directory=str(write_journal(tmp_path, around(burst(10_000)))))

@@ -45,13 +45,14 @@ LogRateLimitIntervalSec=0
 ExecStart=/bin/sh -c 'i=0; while [ $$i -lt {LINES} ]; do echo "%i $$i"; i=$$((i+1)); done'
 """
 
-# Writes numbered lines until it is told to end, then says how many they were.
-TURNING = """\
+# Writes numbered lines until it is told to end, then says how many they were. Together they stay below the number at
+# which a job may have been cut off by journald: that is looked for by a second look, and what it needs is deleted here.
+TURNING = f"""\
 #!/usr/bin/python3
 import os, sys, time
 count = 0
 while not os.path.exists("/run/turned"):
-    for _ in range(20):
+    for _ in range(5 if count < {LINES} else 0):
         print("line", count)
         count += 1
     sys.stdout.flush()
