@@ -36,6 +36,8 @@ from watcher.core.messages import (
     Judgement,
     QueueRollback,
     ReaderRestarted,
+    RefusalCode,
+    Refused,
     ReleaseDeployed,
     RollbackObserved,
     WriteNote,
@@ -363,6 +365,15 @@ def test_what_was_queued_by_itself_becomes_a_persons_order() -> None:
         later.last.record.rollback.reason and later.last.record.rollback.reason.code,
     )
     assert 1 == len(later.state.rollbacks)
+
+
+def test_what_a_newer_release_overtook_becomes_nobodys_order() -> None:
+    """Until the next review it is still queued; an order would let it run over the newer one all the same."""
+    begin = play(QUEUED, release(request(version="2.1"), fresh_id=NEXT, at="20s")).state
+    story = play(begin, person(Judgement.ROLLBACK, at="25s"))
+    assert isinstance(story.answer, Refused)
+    assert RefusalCode.CONFLICT is story.answer.code
+    assert [[]] == story.commands
 
 
 def test_what_a_person_ordered_long_ago_is_held() -> None:

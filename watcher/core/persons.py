@@ -168,9 +168,7 @@ def _roll_back(draft: Draft, event: PersonDecided, release: Release, reason: Rea
             message=f"release {release.id}: its rollback ran once and is {release.rollback.state}; it is not run again",
             hint="look at what it did, then finish or repeat it by hand",
         )
-    if release.rollback.state is RollbackState.QUEUED:
-        return Accepted(_as_order(draft, event, release, reason))
-    if release.rollback.state not in _WAITING:
+    if release.rollback.state not in _WAITING | {RollbackState.QUEUED}:
         return Accepted(release)
     if release.policy.release.rollback is None:
         return Refused(
@@ -185,6 +183,8 @@ def _roll_back(draft: Draft, event: PersonDecided, release: Release, reason: Rea
             message=f"release {release.id}: a newer release of job {release.job} is registered",
             hint=f"`watcher release show {newest}` shows it",
         )
+    if release.rollback.state is RollbackState.QUEUED:
+        return Accepted(_as_order(draft, event, release, reason))
     if release.phase in (Phase.PREPARING, Phase.CANCELLED):
         return _wrong(release, event.judgement)
     if release.phase is Phase.WATCHING:
