@@ -203,7 +203,7 @@ async def test_order_that_nobody_takes(site: Site, monkeypatch: pytest.MonkeyPat
     await asyncio.sleep(0.25)
     for _ in range(2):
         await eye.looked()
-        assert eye.trouble() == f"the rollback of {ID} waits and nobody takes its order; see `watcher doctor`"
+        assert eye.trouble() == f"the rollback of {ID} waits and was not begun; see `watcher doctor`"
     eye.take_back(release, RollbackState.HELD)
     eye.state = State(releases={release.id: release})  # and a person orders it again
     eye.rollbacks.perform(Decision(state=eye.state, commands=(QueueRollback(release=release.id),)))

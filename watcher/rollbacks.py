@@ -24,7 +24,7 @@ RETRY_SECONDS = 5.0
 LATE_SECONDS = 120.0
 """So long after it was taken back a rollback may still begin: it was claimed, and PID 1 takes its time."""
 UNTAKEN_SECONDS = 60.0
-"""So long an order may lie in the queue before it is told that nobody takes it."""
+"""So long a decided rollback may wait for its begin before that is told."""
 TAKEN_BACK = frozenset({RollbackState.HELD, RollbackState.NONE})
 _BUSY = frozenset({RollbackState.QUEUED, RollbackState.RUNNING})
 
@@ -72,7 +72,7 @@ class Rollbacks:
                     f"the rollback of {release.id} can't be handed over, and is tried again: {self._stuck[release.id]}"
                 )
             if self._is_untaken(release):
-                return f"the rollback of {release.id} waits and nobody takes its order; see `watcher doctor`"
+                return f"the rollback of {release.id} waits and was not begun; see `watcher doctor`"
             if release.id in self._unseen:
                 return f"the rollback of {release.id} can't be looked after: {self._unseen[release.id]}"
         return None

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.journal.written import renumber
 from tests.parts.journals import BOOT, START, Fields, write_journal
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND, Usec
 from watcher.core.names import JobName
 from watcher.core.rule import WatchedJob
-from watcher.journal import batch, follow, suspects
+from watcher.journal import batch, follow, recount
 from watcher.journal.extent import read_extent
 from watcher.journal.follow import Follower
 from watcher.journal.matcher import SUPPRESSED
@@ -46,6 +48,11 @@ def at(seconds: float, **fields: str | int) -> Fields:
 def burst(count: int, *, begin: float = 0, lasts: float = 5, **fields: str | int) -> list[Fields]:
     """So many entries, evenly."""
     return [at(begin + lasts * place / count, **fields) for place in range(count)]
+
+
+def with_fields(entries: Iterable[Fields], fields: Fields) -> list[Fields]:
+    """The same entries, with these fields."""
+    return [{**one, **fields} for one in entries]
 
 
 def report(seconds: float, unit: str = "import.service") -> Fields:
@@ -129,6 +136,47 @@ def test_what_is_counted_together(tmp_path: Path, pieces: list[Iterable[Fields]]
     assert expected == found
 
 
+BY_SLICE = replace(NAMED, units=("import.slice",))
+BY_SLICE_GLOB = replace(NAMED, units=("import*",))
+BY_IDENTIFIER = replace(NAMED, identifiers=("importer",))
+IN_SLICE = {"_SYSTEMD_UNIT": "worker.service", "_SYSTEMD_SLICE": "import.slice"}
+BY_PID_1 = {"_SYSTEMD_UNIT": "init.scope", "_UID": 0, "_PID": 1, "UNIT": "import.service"}
+BY_ROOT = {"_SYSTEMD_UNIT": "helper.service", "_UID": 0, "OBJECT_SYSTEMD_UNIT": "import.service"}
+BY_CRON = {"_SYSTEMD_UNIT": "cron.service", "SYSLOG_IDENTIFIER": "importer"}
+
+
+@pytest.mark.parametrize(
+    ("job", "fields", "expected"),
+    [
+        pytest.param(BY_SLICE, IN_SLICE, [suspect()], id="by slice"),
+        pytest.param(BY_SLICE_GLOB, IN_SLICE, [suspect()], id="by a glob that names the slice"),
+        pytest.param(BY_SLICE, {**IN_SLICE, "_SYSTEMD_UNIT": "release-watcher.service"}, [], id="our own, by slice"),
+        pytest.param(NAMED, BY_PID_1, [], id="what PID 1 says of the unit"),
+        pytest.param(JOB, BY_PID_1, [], id="what PID 1 says of the unit, by glob"),
+        pytest.param(NAMED, BY_ROOT, [], id="what root says of the unit"),
+        pytest.param(BY_IDENTIFIER, BY_CRON, [], id="by identifier"),
+        pytest.param(replace(BY_IDENTIFIER, units=()), BY_CRON, [], id="by identifier alone"),
+        pytest.param(replace(JOB, identifiers=("importer",)), BY_CRON, [], id="by identifier, beside a glob"),
+    ],
+)
+@pytest.mark.parametrize("count", [10_000, 14_000])
+def test_whatever_a_job_is_counted_by(
+    tmp_path: Path, job: WatchedJob, fields: Fields, expected: list[Gap], count: int
+) -> None:
+    """All that was counted is found again: nothing is `unreadable`. Only what its own units wrote can have been cut."""
+    assert (expected if count == 10_000 else []) == replayed(
+        tmp_path, *around(with_fields(burst(count), fields)), job=job
+    )
+
+
+@pytest.mark.parametrize("job", [BY_SLICE, BY_SLICE_GLOB])
+def test_what_was_dropped_of_a_unit_in_a_slice(tmp_path: Path, job: WatchedJob) -> None:
+    """Its report names both, so the job that is counted by the slice has the gap."""
+    told_of = {**report(31, unit="worker.service"), "OBJECT_SYSTEMD_SLICE": "import.slice"}
+    (gap,) = replayed(tmp_path, *around(with_fields(burst(10_000), IN_SLICE), [told_of]), job=job)
+    assert (GapReason.DROPPED, "import", 430) == (gap.reason, gap.job, gap.entries)
+
+
 def test_job_that_never_was_silent_is_not_suspected(tmp_path: Path) -> None:
     """Nobody can know when its interval began, so no number tells anything."""
     assert [] == replayed(tmp_path, *around(burst(200, begin=-99.9, lasts=99.9), burst(10_000)))
@@ -179,15 +227,16 @@ def test_surge_before_a_step_is_told_by_both_clocks(tmp_path: Path, step: int) -
         assert gap.touches(JOB.name, Usec(end - SECOND), Usec(end))
 
 
-@pytest.mark.parametrize("step", [60, 3600])
-def test_clock_set_forward_within_a_burst(tmp_path: Path, step: int) -> None:
-    """A look by the wall clock finds a half of it only: a gap in what was logged by the new clock."""
+@pytest.mark.parametrize(("step", "reason"), [(60, GapReason.SUSPECT), (3600, GapReason.UNREADABLE)])
+def test_clock_set_forward_within_a_burst(tmp_path: Path, step: int, reason: GapReason) -> None:
+    """A look by the wall clock finds all of it or a half; the gap lies in what was logged by the new clock."""
     entries = [
         moved(one, by=step) if when(one) >= BEGIN else one for one in around(burst(10_000, begin=-2.5), until=60)
     ]
     (gap,) = [gap for gap in replayed(tmp_path, *entries) if gap.reason is not GapReason.CLOCK]
-    assert GapReason.UNREADABLE is gap.reason
-    assert BEGIN + step * SECOND < gap.since < gap.until < BEGIN + (step + 3) * SECOND
+    assert reason is gap.reason
+    assert gap.touches(JOB.name, Usec(BEGIN + step * SECOND), Usec(BEGIN + (step + 2) * SECOND))
+    assert gap.until < BEGIN + (step + 3) * SECOND
 
 
 def reboot(entry: Fields, *, at: int, back: int, boot: str = "b" * 32) -> Fields:
@@ -222,15 +271,16 @@ def test_surge_before_a_clock_that_was_set_back_holds_nothing_back(tmp_path: Pat
 class Live:
     """A reader at a journal's tail whose clock the test sets; it can be replaced by its successor at any batch."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, job: WatchedJob = JOB) -> None:
         self.source = source
+        self.job = job
         self.now = BEGIN + 6 * SECOND
         self.readings: list[Reading] = []
         self.follower = self._start(None)
 
     def _start(self, position: str | None) -> Follower:
         since = Usec(START) if position is None else None
-        return Follower(self.source, [JOB], position=position, since=since, clock=lambda: self.now)
+        return Follower(self.source, [self.job], position=position, since=since, clock=lambda: self.now)
 
     def restart(self) -> None:
         """As after a kill: all that the successor knows is the last position."""
@@ -283,7 +333,7 @@ def test_second_look_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     def fails(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(suspects, "_count", fails)
+    monkeypatch.setattr(recount, "_count", fails)
     (gap,) = replayed(tmp_path, *around(burst(10_000)))
     assert (GapReason.UNREADABLE, "import") == (gap.reason, gap.job)
 
@@ -300,6 +350,29 @@ def test_surge_that_was_deleted_before_the_second_look(tmp_path: Path) -> None:
     assert [GapReason.UNREADABLE] == [gap.reason for gap in told_then if gap.job == JOB.name]
 
 
+@pytest.mark.parametrize(
+    ("kept", "expected"),
+    [(-120, [suspect(-20)]), (-21, [suspect(-20)]), (-19, [GapReason.UNREADABLE]), (-1, [GapReason.UNREADABLE])],
+)
+@pytest.mark.parametrize("job", [JOB, NAMED], ids=["by glob", "by name"])
+def test_begin_that_was_deleted_before_the_second_look(
+    tmp_path: Path, job: WatchedJob, kept: int, expected: list[Gap | GapReason]
+) -> None:
+    """The interval began with a line that a vacuum took: a number too small by one would tell of no cut."""
+    entries = around([at(-20)], burst(9_999), until=6)
+    old, new = ([one for one in entries if (when(one) < BEGIN + kept * SECOND) is early] for early in (True, False))
+    for name, part in (("old", old), ("new", new)):
+        write_journal(tmp_path, part, name=name)
+    renumber(tmp_path / "new.journal", like=tmp_path / "old.journal", by=len(old))
+    live = Live(Source(directory=str(tmp_path)), job)
+    assert [] == live.read()
+    (tmp_path / "old.journal").unlink()
+    live.now = BEGIN + 60 * SECOND
+    found = live.read()
+    live.follower.close()
+    assert expected == [gap if gap.reason is GapReason.SUSPECT else gap.reason for gap in found]
+
+
 def test_reader_that_died_does_not_look_again(tmp_path: Path) -> None:
     """It may have died of that look; it would do so for ever."""
     source = Source(directory=str(write_journal(tmp_path, around(burst(10_000)))))
@@ -312,7 +385,7 @@ def test_job_that_logs_too_much_for_a_second_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing is known of it, so it is a gap of the job over the loud stretch, and the log tells why."""
-    monkeypatch.setattr(suspects, "MOST_ENTRIES", 9_000)
+    monkeypatch.setattr(recount, "MOST_ENTRIES", 9_000)
     (gap,) = replayed(tmp_path, *around(burst(10_000)))
     assert (GapReason.UNREADABLE, "import") == (gap.reason, gap.job)
     assert BEGIN < gap.since < gap.until < BEGIN + 5 * SECOND

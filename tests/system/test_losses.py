@@ -27,10 +27,19 @@ jobs:
     units: [wordy.service]
     rules: [{name: broken, match: broken, severity: error}]
 """
+SLICED = """\
+version: 1
+jobs:
+  sliced:
+    units: [losses.slice]
+    release: {window: 3s}
+    rules: [{name: broken, match: broken, severity: error}]
+"""
 # Over its own limit in the first second; journald tells of that with the first line after it.
 CUT_SHORT = """\
 [Service]
 Type=oneshot
+Slice=losses.slice
 LogRateLimitIntervalSec=1s
 LogRateLimitBurst=50
 ExecStart=/bin/sh -c 'for i in $(seq 500); do echo "line $$i"; done; sleep 1.5; echo the last one; sleep 0.2'
@@ -41,6 +50,7 @@ SUPPRESSED = "a596d6fe7bfa4994828e72309e95d61e"
 @pytest.fixture(scope="module", autouse=True)
 def _jobs(machine: Machine) -> None:
     machine.write("/etc/release-watcher/conf.d/wordy.yaml", WORDY)
+    machine.write("/etc/release-watcher/conf.d/sliced.yaml", SLICED)
     configure(machine, Job(name="talker", window="3s"), Job(name="cut-short", window="3s"))
     machine.unit("wordy.service", WORDY_UNIT)
     machine.unit("cut-short.service", CUT_SHORT)
@@ -73,12 +83,14 @@ def test_line_that_is_longer_than_journald_stores(machine: Machine) -> None:
 
 
 def test_run_that_journald_suppresses_and_tells_of(machine: Machine) -> None:
-    """What was suppressed is a gap of that job alone: its window does not pass."""
-    release = register(machine, "cut-short")
+    """What was suppressed is a gap of the jobs that count the unit, by its name or its slice: no window passes."""
+    release, by_slice = register(machine, "cut-short"), register(machine, "sliced")
     machine.run("systemctl", "start", "cut-short.service")
 
     assert 3 == wait_for(machine, release), machine.release(release)
     assert machine.journal(f"MESSAGE_ID={SUPPRESSED}", "OBJECT_SYSTEMD_UNIT=cut-short.service", "_TRANSPORT=driver")
-    gaps = machine.release(release)["coverage"]["gaps"]
-    assert {("dropped", "cut-short")} == {(gap["reason"], gap["job"]) for gap in gaps}
+    assert 3 == wait_for(machine, by_slice), machine.release(by_slice)
+    for job, of_job in (("cut-short", release), ("sliced", by_slice)):
+        gaps = machine.release(of_job)["coverage"]["gaps"]
+        assert {("dropped", job)} == {(gap["reason"], gap["job"]) for gap in gaps}
     assert 1 <= machine.metric("watcher_journal_gaps_total", reason="dropped")

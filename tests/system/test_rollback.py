@@ -100,7 +100,7 @@ def test_order_that_nobody_takes(machine: Machine) -> None:
     machine.run("systemctl", "stop", PATH_UNIT)
     release = register(machine, "untaken")
     fail(machine, "untaken")
-    machine.until("/-/ready tells", lambda: "nobody takes its order" in machine.tcp("/-/ready")[1], patience=120)
+    machine.until("/-/ready tells", lambda: "waits and was not begun" in machine.tcp("/-/ready")[1], patience=120)
     assert f"{PATH_UNIT}: is not active" in machine.watcher("doctor", check=False).stdout
     assert 0 == times_rolled_back(machine, release)
 

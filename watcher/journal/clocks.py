@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND
-from watcher.journal.position import parse_cursor
+from watcher.journal.position import parse_cursor, realtime_of
 
 SMALLEST_STEP = SECOND
 """A clock that is only slewed differs by less, for hours."""
@@ -39,6 +39,18 @@ def step_between(before: str, after: str) -> Gap | None:
         return None
     since, until = sorted((first.realtime, last.realtime))
     return Gap(reason=GapReason.CLOCK, since=since, until=until, step=step)
+
+
+def clock_set(before: str, after: str) -> int | None:
+    """By how many microseconds the clock was set between two cursors, 0 if it went back over a reboot.
+
+    None if it went on, as far as they tell.
+    """
+    step = step_between(before, after)
+    if step is not None:
+        return step.step
+    places = before.startswith("s=") and after.startswith("s=")
+    return 0 if places and realtime_of(before) - realtime_of(after) >= SMALLEST_STEP else None
 
 
 class Steps:

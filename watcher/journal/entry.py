@@ -84,6 +84,15 @@ class Entry:
         if slices:
             yield from (unit for unit in self.every("_SYSTEMD_SLICE") if unit.endswith(b".slice"))
 
+    def dropped(self, *, slices: bool) -> Iterator[bytes]:
+        """The unit of which journald tells here that it dropped messages, with `slices` also the slice that it is in.
+
+        After `dispatch_message_real` in systemd's src/journal/journald-server.c.
+        """
+        yield from self.every("OBJECT_SYSTEMD_UNIT")
+        if slices:
+            yield from (unit for unit in self.every("OBJECT_SYSTEMD_SLICE") if unit.endswith(b".slice"))
+
     def run(self) -> tuple[str, str]:
         """The unit whose run this entry is about and the INVOCATION_ID of it, each "" if not known.
 

@@ -118,7 +118,7 @@ class Judge:
         if what != SUPPRESSED:
             return ()
         dropped = number_of(entry.field("N_DROPPED"), digits=12)
-        jobs = {job.name: None for unit in entry.every("OBJECT_SYSTEMD_UNIT") for job in self._places.of(unit)}
+        jobs = {job.name: None for job in self._places.dropped(entry)}
         return tuple(Gap(reason=GapReason.DROPPED, since=since, until=at, entries=dropped, job=job) for job in jobs)
 
 

@@ -5,7 +5,7 @@ Knows units, identifiers and jobs by number; must not know rules. "Elsewhere" is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from watcher.core.rule import WatchedJob
@@ -107,6 +107,10 @@ class Places:
         if self._identified:
             owners.update(dict.fromkeys(self._identified.get(entry.field("SYSLOG_IDENTIFIER") or b"", ())))
         return tuple(owners)
+
+    def dropped(self, entry: Entry) -> Iterator[CountedJob]:
+        """The jobs of whose units journald tells in the entry that it dropped messages, some more than once."""
+        return (job for unit in entry.dropped(slices=self._units.own_slices) for job in self.of(unit))
 
     def of(self, unit: bytes) -> tuple[CountedJob, ...]:
         """The jobs that own a unit called so."""

@@ -17,21 +17,33 @@ from watcher.journal.ratelimit import BURST, HORIZON, INTERVAL
 FORGOTTEN: Final = 100
 """Entries within an interval that are not worth carrying over a restart."""
 LOUD: Final = BURST - FORGOTTEN
+LOOKED_BACK: Final = Usec(4 * INTERVAL)
+"""How far before its end a surge is looked at: the last interval, and what shows when it began."""
 _SECONDS: Final = INTERVAL // SECOND + 2
+_COARSE: Final = 10
+"""So many seconds are counted as one once an interval is over."""
+_KEPT: Final = LOOKED_BACK // SECOND + _COARSE
+_MOST: Final = 2 * _SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surge:
     """A job was loud at each moment from `since` to `until`: LOUD entries had come within the interval before.
 
-    `torn`: the clock was set before all was there that tells what came of it; it can't be looked at, and its span is
-    by the clock of before and by the new one.
+    `entries` is how many of the job were counted since `looked_from`. `torn`: the clock was set before all was there
+    that tells what came of it; it can't be looked at, and its span is by the clock of before and by the new one.
     """
 
     job: JobName
     since: Usec
     until: Usec
+    entries: int
     torn: bool = False
+
+    @property
+    def looked_from(self) -> Usec:
+        """What was logged from here on tells what came of it."""
+        return _looked_from(self.until)
 
     @property
     def due_at(self) -> Usec:
@@ -40,7 +52,7 @@ class Surge:
 
 
 class Surges:
-    """The entries of each job by the second, of the last interval, and the surges nobody has looked at."""
+    """The entries of each job by the second, as far back as a look goes, and the surges nobody has looked at."""
 
     def __init__(self) -> None:
         self._seconds: dict[JobName, dict[int, int]] = {}
@@ -65,7 +77,7 @@ class Surges:
         """
         self._over += (_torn(surge, step) for surge in self._last.values())
         self._last = {}
-        seconds = -(-step // SECOND)  # up: an entry may count too long, never too short
+        seconds = -(-step // (_COARSE * SECOND)) * _COARSE  # up: an entry may count too long, never too short
         self._seconds = {
             job: {second + seconds: entries for second, entries in known.items()}
             for job, known in self._seconds.items()
@@ -83,11 +95,11 @@ class Surges:
         return taken
 
     def dump(self) -> dict[str, Any]:
-        """As JSON-able data, at most about 400 bytes a job; {} if there is nothing to remember."""
+        """As JSON-able data, at most about 1 KiB a job; {} if there is nothing to remember."""
         seconds = {
             name: list(known.items()) for name, known in self._seconds.items() if sum(known.values()) > FORGOTTEN
         }
-        surges = [[surge.job, surge.since, surge.until] for surge in (*self._over, *self._last.values())]
+        surges = [[surge.job, surge.since, surge.until, surge.entries] for surge in (*self._over, *self._last.values())]
         return {"seconds": seconds, "surges": surges} if seconds or surges else {}
 
     def load(self, dumped: object, jobs: Collection[JobName]) -> None:
@@ -96,37 +108,57 @@ class Surges:
         data = dumped if isinstance(dumped, dict) else {}
         seconds, surges = data.get("seconds"), data.get("surges")
         for name, pairs in seconds.items() if isinstance(seconds, dict) else ():
-            if name in jobs and isinstance(pairs, list) and len(pairs) <= 2 * _SECONDS:
-                self._seconds[name] = {pair[0]: pair[1] for pair in pairs if _are_numbers(pair)}
+            if name in jobs and isinstance(pairs, list) and len(pairs) <= 2 * _MOST:
+                self._seconds[name] = {pair[0]: pair[1] for pair in pairs if _are_numbers(pair, 2)}
         for item in surges if isinstance(surges, list) else ():
             if (
                 isinstance(item, list)
                 and item
                 and isinstance(item[0], str)
                 and item[0] in jobs
-                and _are_numbers(item[1:])
+                and _are_numbers(item[1:], 3)
             ):
-                job, since, until = item
-                self._extend(JobTally(job=job, entries=1, first_at=Usec(since), last_at=Usec(until)))
+                job, since, until, entries = item
+                self._put(Surge(job=job, since=Usec(since), until=Usec(until), entries=entries))
 
     def _add(self, tally: JobTally) -> int:
         """How many entries came within the interval at most, with the tally: a second counts whole or not at all."""
         known, second = self._seconds.setdefault(tally.job, {}), tally.last_at // SECOND
         known[second] = known.get(second, 0) + tally.entries
-        if len(known) > _SECONDS:
-            for old in [one for one in known if abs(one - second) > _SECONDS]:
-                del known[old]
+        if len(known) > _MOST:
+            known = self._seconds[tally.job] = _thinned(known, second)
         since = tally.first_at - INTERVAL
         return sum(entries for one, entries in known.items() if (one + 1) * SECOND > since)
 
     def _extend(self, tally: JobTally) -> None:
-        surge = self._last.get(tally.job)
-        if surge is not None and abs(tally.first_at - surge.until) <= HORIZON:
-            self._last[tally.job] = replace(surge, until=Usec(max(surge.until, tally.last_at)))
-            return
-        if surge is not None:
-            self._over.append(surge)
-        self._last[tally.job] = Surge(job=tally.job, since=tally.first_at, until=tally.last_at)
+        surge, since, until = self._last.get(tally.job), tally.first_at, tally.last_at
+        if surge is not None and abs(since - surge.until) <= HORIZON:
+            since, until = surge.since, max(surge.until, until)
+            del self._last[tally.job]
+        looked_from = _looked_from(until) // SECOND
+        entries = sum(count for one, count in self._seconds[tally.job].items() if one >= looked_from)
+        self._put(Surge(job=tally.job, since=since, until=Usec(until), entries=entries))
+
+    def _put(self, surge: Surge) -> None:
+        """The job's last surge; the one before, if there is one, is over."""
+        if surge.job in self._last:
+            self._over.append(self._last[surge.job])
+        self._last[surge.job] = surge
+
+
+def _looked_from(until: int) -> Usec:
+    """A whole count of _COARSE seconds, so that what was counted since then is known exactly."""
+    return Usec(-(-(until - LOOKED_BACK) // (_COARSE * SECOND)) * _COARSE * SECOND)
+
+
+def _thinned(known: dict[int, int], second: int) -> dict[int, int]:
+    """What is kept of the counts at that second: no longer each for itself once its interval is over."""
+    thinned: dict[int, int] = {}
+    for one, entries in known.items():
+        if abs(one - second) <= _KEPT:
+            kept = one - one % _COARSE if second - one > _SECONDS else one
+            thinned[kept] = thinned.get(kept, 0) + entries
+    return thinned
 
 
 def _torn(surge: Surge, step: int) -> Surge:
@@ -134,5 +166,5 @@ def _torn(surge: Surge, step: int) -> Surge:
     return replace(surge, since=Usec(since), until=Usec(until), torn=True)
 
 
-def _are_numbers(items: object) -> bool:
-    return isinstance(items, list) and [int, int] == [type(item) for item in items]
+def _are_numbers(items: object, count: int) -> bool:
+    return isinstance(items, list) and [int] * count == [type(item) for item in items]

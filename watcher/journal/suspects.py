@@ -1,43 +1,27 @@
 """Whether a unit was cut off by journald's rate limit and ended before that was told: the second look at a surge.
 
-Reads only the unit and the priority of what it looks at, with a reader of its own, once a surge is over.
+Knows when there is something to look at, and what becomes of it; must not know readers or entries.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
-
-from systemd._reader import _Reader
+from typing import Any
 
 from watcher.core.coverage import Gap, GapReason
-from watcher.core.duration import SECOND, Usec
+from watcher.core.duration import Usec
 from watcher.core.found import JobTally
 from watcher.core.rule import WatchedJob
-from watcher.journal.clocks import SMALLEST_STEP, step_between
-from watcher.journal.entry import Entry
-from watcher.journal.matcher import SUPPRESSED
-from watcher.journal.opening import JournalError, open_journal
+from watcher.journal.clocks import clock_set
+from watcher.journal.opening import JournalError
 from watcher.journal.position import realtime_of
-from watcher.journal.ratelimit import INTERVAL, Cut, Pools
+from watcher.journal.ratelimit import INTERVAL, Cut
+from watcher.journal.recount import UntoldError, cuts_in
 from watcher.journal.source import Source
-from watcher.journal.surges import LOUD, Surge, Surges
-from watcher.journal.units import JobUnits, is_glob, unit_name
+from watcher.journal.surges import Surge, Surges
 
 _log = logging.getLogger(__name__)
-
-MOST_ENTRIES: Final = 500_000
-"""A look takes in no more: about a second, in which nothing else is read."""
-LOOKED_BACK: Final = Usec(4 * INTERVAL)
-"""How far before its end a surge is looked at: the last interval, and what shows when it began."""
-LEAST_SEEN: Final = LOUD * 3 // 4
-"""So many entries of a surge's last interval have to be seen again: the rest may be what PID 1 says of the units."""
-_SLACK: Final = Usec(3 * SECOND)
-
-
-class UntoldError(Exception):
-    """It can't be told by the journal what became of a surge."""
 
 
 class Suspects:
@@ -59,7 +43,7 @@ class Suspects:
 
     def count(self, tallies: Iterable[JobTally], *, before: str, after: str) -> None:
         """Takes in what was counted from one cursor to another; both clocks in them tell how the one was set."""
-        step = _clock_set(before, after)
+        step = clock_set(before, after)
         if step is None:
             self._surges.count(tallies)
             return
@@ -98,91 +82,13 @@ class Suspects:
         except (JournalError, OSError, UntoldError) as error:
             _log.warning("job %s: can't tell whether its units reached journald's rate limit: %s", surge.job, error)
             return (_unreadable(surge),)
-        return tuple(
-            Gap(reason=GapReason.SUSPECT, since=cut.first_at, until=Usec(cut.first_at + INTERVAL), job=surge.job)
-            for cut in cuts
-        )
+        return tuple(Gap(reason=GapReason.SUSPECT, since=cut.first_at, until=_end(cut), job=surge.job) for cut in cuts)
 
 
-def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...]:
-    """The intervals of the job's units that ended within the surge, full and without a report.
-
-    Raises JournalError, OSError: it can't be read; UntoldError: there is too much, or it is not found again. A place
-    is looked for by the wall clock, so where that was set back the same instants may be those of other entries.
-    """
-    if surge.torn:
-        raise UntoldError("the clock was set")
-    since = Usec(surge.until - LOOKED_BACK)
-    pools = Pools(since)
-    reader = open_journal(source)
-    try:
-        _narrow(reader, job)
-        reader.seek_realtime(since)
-        seen = _count(reader, pools, JobUnits([job.units]), since=since, surge=surge)
-    finally:
-        reader.close()
-    if seen < LEAST_SEEN and not job.identifiers:  # what is told by its identifier is no unit's of the job
-        raise UntoldError("the entries were not found again, as after a clock that was set")
-    return tuple(cut for cut in pools.cuts() if surge.since <= cut.last_at <= surge.until)
+def _end(cut: Cut) -> Usec:
+    """When its interval ran out; where the clock was set forward within it, at least its last message is in."""
+    return Usec(max(cut.first_at + INTERVAL, cut.last_at))
 
 
 def _unreadable(surge: Surge) -> Gap:
     return Gap(reason=GapReason.UNREADABLE, since=surge.since, until=surge.until, job=surge.job)
-
-
-def _narrow(reader: _Reader, job: WatchedJob) -> None:
-    """Has the library leave out the others; it can't where a name is a glob."""
-    names = [unit_name(unit) for unit in job.units]
-    if any(map(is_glob, names)):
-        return
-    for name in names:
-        reader.add_match(f"_SYSTEMD_UNIT={name}".encode())
-    reader.add_disjunction()
-    reader.add_match(b"MESSAGE_ID=" + SUPPRESSED)
-
-
-def _clock_set(before: str, after: str) -> int | None:
-    """By how much the clock was set between two cursors; 0 if it went back over a reboot, None if it went on."""
-    step = step_between(before, after)
-    if step is not None:
-        return step.step
-    places = before.startswith("s=") and after.startswith("s=")
-    return 0 if places and realtime_of(before) - realtime_of(after) >= SMALLEST_STEP else None
-
-
-def _count(reader: _Reader, pools: Pools, units: JobUnits, *, since: Usec, surge: Surge) -> int:
-    """Counts the entries up to the time when the surge is due; how many were the job's in its last interval.
-
-    Raises UntoldError: there were too many.
-    """
-    owned: dict[bytes | None, bool] = {None: False}
-    read = seen = 0
-    last_interval = range(surge.until - INTERVAL - _SLACK, surge.until + 1)
-    while reader._next():
-        read += 1
-        if read > MOST_ENTRIES:
-            raise UntoldError("it logged too much")
-        at = reader._get_realtime()
-        if at > surge.due_at:
-            break
-        if at < since:
-            continue
-        unit = _field(reader, "_SYSTEMD_UNIT")
-        if unit not in owned:
-            owned[unit] = bool(unit is not None and units.owners(unit))
-        if unit is not None and owned[unit]:
-            seen += at in last_interval
-            clock, boot = reader._get_monotonic()
-            pools.count(unit, _field(reader, "PRIORITY"), boot=boot, clock=clock, at=at)
-        elif _field(reader, "MESSAGE_ID") == SUPPRESSED and (entry := Entry(reader, unit)).is_journald():
-            boot = reader._get_monotonic()[1]
-            for dropped in entry.every("OBJECT_SYSTEMD_UNIT"):
-                pools.report(dropped, at, boot=boot)
-    return seen
-
-
-def _field(reader: _Reader, name: str) -> bytes | None:
-    try:
-        return reader._get(name)
-    except KeyError:
-        return None

@@ -1,0 +1,134 @@
+"""The entries of a loud job, read once more with a reader of its own, and counted as journald's rate limit counts.
+
+Knows whose an entry is, its unit and its priority; must not know rules, or when there is something to look at.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from systemd._reader import _Reader
+
+from watcher.core.duration import SECOND, Usec
+from watcher.core.found import TALLY_WIDTH
+from watcher.core.rule import WatchedJob
+from watcher.journal.entry import Entry
+from watcher.journal.matcher import SUPPRESSED
+from watcher.journal.opening import open_journal
+from watcher.journal.ratelimit import Cut, Pools
+from watcher.journal.source import Source
+from watcher.journal.surges import Surge
+from watcher.journal.units import JobUnits, is_glob, unit_name
+
+MOST_ENTRIES: Final = 500_000
+"""A look takes in no more: about a second, in which nothing else is read."""
+
+_SLACK: Final = Usec(3 * SECOND)
+"""A place is found by the wall clock; one that is slewed may go back a little."""
+_ABOUT: Final = ("_SYSTEMD_UNIT", "UNIT", "OBJECT_SYSTEMD_UNIT", "COREDUMP_UNIT", "_SYSTEMD_SLICE")
+"""The fields by which an entry can be a unit's."""
+
+
+class UntoldError(Exception):
+    """It can't be told by the journal what became of a surge."""
+
+
+def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...]:
+    """The intervals of the job's units that ended within the surge, full and without a report.
+
+    Raises JournalError, OSError: it can't be read; UntoldError: there is too much, or something that was counted is
+    not found again. It may be deleted, and where the clock was set back the same instants may be those of others.
+    """
+    if not job.units:  # what is told by its identifier is no unit's of the job
+        return ()
+    if surge.torn:
+        raise UntoldError("the clock was set")
+    pools = Pools(surge.looked_from)
+    reader = open_journal(source)
+    try:
+        _narrow(reader, job)
+        reader.seek_realtime(surge.looked_from - TALLY_WIDTH - _SLACK)
+        seen = _count(reader, pools, _Owner(job), surge)
+    finally:
+        reader.close()
+    if seen < surge.entries:
+        raise UntoldError(f"of {surge.entries} entries that were counted only {seen} are found again")
+    return tuple(cut for cut in pools.cuts() if surge.since <= cut.last_at <= surge.until)
+
+
+class _Owner:
+    """Tells the entries of one job."""
+
+    def __init__(self, job: WatchedJob) -> None:
+        self._units = JobUnits([job.units])
+        self._identifiers = frozenset(identifier.encode() for identifier in job.identifiers)
+        self._known: dict[bytes | None, bool] = {None: False}
+
+    def wrote(self, reader: _Reader, unit: bytes | None) -> bool:
+        """Whether a process of the job's units wrote the entry, so that its unit's pool is one of the job's."""
+        if unit not in self._known:
+            self._known[unit] = bool(unit is not None and self._units.owners(unit))
+        if self._known[unit] or unit is None or not self._units.own_slices or self._units.is_own(unit):
+            return self._known[unit]
+        slice_ = _field(reader, "_SYSTEMD_SLICE")
+        return slice_ is not None and slice_.endswith(b".slice") and bool(self._units.owners(slice_))
+
+    def is_told_of(self, entry: Entry) -> bool:
+        """Whether the entry counts as the job's although another unit wrote it."""
+        if entry.unit is not None and self._units.is_own(entry.unit):
+            return False
+        if self._identifiers and entry.field("SYSLOG_IDENTIFIER") in self._identifiers:
+            return True
+        return any(self._units.owners(unit) for unit in entry.units(slices=self._units.own_slices))
+
+
+def _narrow(reader: _Reader, job: WatchedJob) -> None:
+    """Has the library leave out the others; it can't where a name is a glob."""
+    names = [unit_name(unit) for unit in job.units]
+    if any(map(is_glob, names)):
+        return
+    wanted = [(field, name) for field in _ABOUT for name in names]
+    wanted += [("SYSLOG_IDENTIFIER", identifier) for identifier in job.identifiers]
+    for field, value in wanted:
+        reader.add_match(f"{field}={value}".encode())
+        reader.add_disjunction()
+    reader.add_match(b"MESSAGE_ID=" + SUPPRESSED)
+
+
+def _count(reader: _Reader, pools: Pools, owner: _Owner, surge: Surge) -> int:
+    """Counts the entries up to the time when the surge is due; how many were the job's up to its end.
+
+    Raises UntoldError: there were too many.
+    """
+    read = seen = 0
+    first = surge.looked_from - TALLY_WIDTH  # as a tally that ends at `looked_from` may begin there
+    while reader._next():
+        read += 1
+        if read > MOST_ENTRIES:
+            raise UntoldError("it logged too much")
+        at = reader._get_realtime()
+        if at > surge.due_at:
+            break
+        if at < first:
+            continue
+        unit = _field(reader, "_SYSTEMD_UNIT")
+        if owner.wrote(reader, unit):
+            seen += at <= surge.until
+            if unit is not None and at >= surge.looked_from:
+                clock, boot = reader._get_monotonic()
+                pools.count(unit, _field(reader, "PRIORITY"), boot=boot, clock=clock, at=at)
+            continue
+        entry = Entry(reader, unit)
+        seen += at <= surge.until and owner.is_told_of(entry)
+        if entry.field("MESSAGE_ID") == SUPPRESSED and entry.is_journald():
+            boot = reader._get_monotonic()[1]
+            for dropped in entry.every("OBJECT_SYSTEMD_UNIT"):
+                pools.report(dropped, at, boot=boot)
+    return seen
+
+
+def _field(reader: _Reader, name: str) -> bytes | None:
+    try:
+        return reader._get(name)
+    except KeyError:
+        return None
