@@ -302,6 +302,14 @@ def test_wrong_words_are_64(daemon: Served, words: tuple[str, ...]) -> None:
     assert "  hint: " in said.err
 
 
+def test_the_bare_command_says_what_it_wants() -> None:
+    """Who types `watcher` and nothing else is told how it is used, not how it broke."""
+    said = subprocess.run(COMMAND, capture_output=True, text=True, env=surroundings(), check=False)
+    assert (64, "") == (said.returncode, said.stdout)
+    assert "required: VERB" in said.stderr
+    assert "`watcher --help` shows how it is used" in said.stderr
+
+
 def test_no_daemon_is_69_and_names_the_socket(tmp_path: Path) -> None:
     """The hint says what to start."""
     path = tmp_path / "control.sock"

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -167,10 +168,9 @@ def _common(*, suppressed: bool) -> argparse.ArgumentParser:
 
 def _asks_for_json(words: Sequence[str]) -> bool:
     """Whether errors shall be JSON; asked before the options are read, as they may be what is wrong."""
-    pairs = zip(words, [*words[1:], ""], strict=True)
     return any(
         word in ("-ojson", "-o=json", "--output=json") or (word in ("-o", "--output") and after == "json")
-        for word, after in pairs
+        for word, after in pairwise([*words, ""])
     )
 
 
