@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -57,6 +58,16 @@ def test_every_command_of_the_readme_is_one_that_there_is() -> None:
     assert {"doctor", "init", "replay", "check", "reload", "release", "run"} <= {words[0] for words in commands}
     for words in commands:
         assert main.parser().parse_args(main._instants_joined(words)).run, words
+
+
+def test_every_command_about_a_release_works_as_it_is_quoted() -> None:
+    """What a sentence or a comment gives to type is whole: a person's decision needs its reason."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*/*")]
+    texts = [page.read_text(encoding="utf-8") for page in pages if page.suffix in (".md", ".yaml", ".yml", ".catalog")]
+    quoted = {one for text in texts for one in re.findall(r"`watcher (release \w+ (?:ID|@\w+@)[^`]*)`", text)}
+    assert {"release rollback ID --reason TEXT", "release note ID"} <= quoted
+    for command in quoted:
+        assert main.parser().parse_args(command.split()).run, command
 
 
 def _command_in(line: str) -> list[str]:
