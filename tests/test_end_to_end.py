@@ -150,6 +150,7 @@ def test_the_off_switch_holds_and_lifting_it_runs_nothing_by_itself(here: Path, 
     """With the file `disarm` a rollback is held, visibly; without it a person has to say so."""
     with DaemonProcess(here, job(here)) as daemon:
         (daemon.state / "disarm").touch()
+        assert 1 == daemon.metrics()["watcher_paused", "import"]
         release = daemon.start_release()
         say(journal, *["rows, giving up"] * 3)
         done = daemon.cli("release", "wait", release, "--timeout", "20s", "-o", "json")
@@ -157,6 +158,7 @@ def test_the_off_switch_holds_and_lifting_it_runs_nothing_by_itself(here: Path, 
         assert "off switch" in json.loads(done.stdout)["rollback"]["reason"]
         assert [] == list((daemon.state / "rollback-queue").iterdir())
         (daemon.state / "disarm").unlink()
+        assert 0 == daemon.metrics()["watcher_paused", "import"]
         assert "held" == daemon.show(release)["rollback"]["state"]
         assert 0 == daemon.cli("release", "rollback", release, "--reason", "switched on again").returncode
         assert 1 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.events import ERROR, JOB, OTHER_JOB, RELEASE, batch, configured, pause, person, policy, release, request
@@ -162,3 +164,11 @@ def test_paused_shows_for_each_job_that_is_held() -> None:
     assert 1 == value(front, "watcher_paused", job_name=JOB)
     front.pass_time(3600)
     assert 0 == value(front, "watcher_paused", job_name=JOB)
+
+
+def test_paused_shows_for_each_job_while_the_off_switch_is_on() -> None:
+    """Nothing is rolled back by itself then either, without a pause."""
+    front = MemoryFront(state=configured(policy(), replace(policy(), name=OTHER_JOB)), is_disarmed=True)
+    assert [1, 1] == [value(front, "watcher_paused", job_name=job) for job in (JOB, OTHER_JOB)]
+    front.is_disarmed = False
+    assert [0, 0] == [value(front, "watcher_paused", job_name=job) for job in (JOB, OTHER_JOB)]

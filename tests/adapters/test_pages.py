@@ -59,9 +59,14 @@ def test_page_says_who_paused_and_why() -> None:
 def test_page_says_that_the_off_switch_is_on() -> None:
     """And nothing of it where it is off."""
     front = MemoryFront(is_disarmed=True)
-    assert "the file <code>disarm</code>, is there" in status_page(front)
+    page = status_page(front)
+    assert "the file <code>disarm</code>, is there" in page
+    assert '<span class="alarm">paused</span>' in page
+    assert "not paused" not in page
     front.is_disarmed = False
-    assert "disarm" not in status_page(front)
+    page = status_page(front)
+    assert "disarm" not in page
+    assert "not paused" in page
 
 
 def test_failed_release_shows_its_reason_and_rollback() -> None:

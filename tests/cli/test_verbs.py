@@ -253,7 +253,8 @@ def test_off_switch_is_told(tmp_path: Path) -> None:
         daemon.do(lambda: daemon.front.take(release()))
         daemon.do(lambda: daemon.front.take(batch(at="10s", errors=5)))
         assert "paused: every rollback, also a person's: the off switch is on" in daemon.watcher("status").out
-        assert daemon.watcher("status", "-o", "json").json["disarmed"] is True
+        found = daemon.watcher("status", "-o", "json").json
+        assert [True, True] == [found["disarmed"], found["jobs"][JOB]["paused"]]
         (one,) = daemon.front.state.releases
         said = daemon.watcher("release", "rollback", one, "--reason", "now")
         assert "watcher: held: every rollback, also a person's: the off switch is on" in said.err

@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from watcher.adapters.front import Front
+from watcher.adapters.front import Facts, Front
 from watcher.adapters.standing import standings
 from watcher.core import counters
 from watcher.core.duration import SECOND, Usec
@@ -58,8 +58,8 @@ class StateCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All families, in the order of the contract."""
-        state, now = self._front.state, self._front.now()
-        yield from _daemon(self._front)
+        state, now, facts = self._front.state, self._front.now(), self._front.facts()
+        yield from _daemon(facts, is_ready=self._front.trouble() is None)
         yield from _counters(state)
         yield from _journal(state, now)
         yield from _releases(state, now)
@@ -67,18 +67,17 @@ class StateCollector(Collector):
         yield _detection_latency(state)
         yield _gauge(
             "watcher_paused",
-            "1 while automatic rollbacks of the job are held.",
-            {(job,): float(state.pause_of(job, now) is not None) for job in state.policies},
+            "1 while automatic rollbacks of the job are held, by a pause or by the off switch.",
+            {(job,): float(facts.disarmed or state.pause_of(job, now) is not None) for job in state.policies},
         )
 
 
-def _daemon(front: Front) -> Iterator[Metric]:
-    facts = front.facts()
+def _daemon(facts: Facts, *, is_ready: bool) -> Iterator[Metric]:
     yield _gauge("watcher_build_info", "The version that runs.", {(facts.version,): 1.0}, ("version",))
     yield _gauge(
         "watcher_ready",
         "1 while the journal is really being read and decisions can be stored, as /-/ready says.",
-        {(): float(front.trouble() is None)},
+        {(): float(is_ready)},
         (),
     )
     yield _gauge("watcher_config_info", "The configuration in use.", {(facts.config_hash,): 1.0}, ("hash",))

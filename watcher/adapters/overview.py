@@ -45,7 +45,10 @@ def overview(front: Front, *, for_deployers: bool) -> dict[str, Any]:
         "disarmed": facts.disarmed,
         "pauses": [shown_pause(pause) for pause in state.pauses if pause.until is None or now < pause.until],
         "jobs": {
-            job: _shown_job(state, policy, now, for_deployers=for_deployers)
+            job: {
+                **_shown_job(state, policy, for_deployers=for_deployers),
+                "paused": facts.disarmed or state.pause_of(job, now) is not None,
+            }
             for job, policy in sorted(state.policies.items())
         },
         "verifying": [
@@ -93,14 +96,13 @@ def shown_pause(pause: Pause) -> dict[str, Any]:
     }
 
 
-def _shown_job(state: State, policy: JobPolicy, now: Usec, *, for_deployers: bool) -> dict[str, Any]:
+def _shown_job(state: State, policy: JobPolicy, *, for_deployers: bool) -> dict[str, Any]:
     last = state.last.get(policy.name)
     release = None if last is None else state.releases.get(last)
     shown: dict[str, Any] = {
         "owner": policy.owner,
         "mode": policy.release.mode,
         "window": format_duration(policy.release.window),
-        "paused": state.pause_of(policy.name, now) is not None,
         "entries": state.counters.get((counters.ENTRIES, policy.name), 0),
         "matches": {
             rule: state.counters.get((counters.MATCHES, policy.name, rule, severity), 0)
