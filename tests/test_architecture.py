@@ -92,6 +92,7 @@ BELOW = {
         "watcher.clock",
         "watcher.adapters",
         "watcher.dispatch.plan",
+        "watcher.doctor.program",  # a command that is not there: one judgement of it, a small one
         "watcher.journal.source",
         "watcher.journal.wire",
     ),

@@ -181,8 +181,9 @@ def test_a_journal_directory_that_is_replaced_is_a_hole(here: Path) -> None:
 
 
 def test_a_missing_rollback_command_fails_loudly(here: Path, journal: LiveWriter) -> None:
-    """One attempt, state failed, the metric raised, exit code 2."""
+    """Told before it is needed; then one attempt, state failed, the metric raised, exit code 2."""
     with DaemonProcess(here, job(here, command="nowhere")) as daemon:
+        assert _warned(daemon, f"there is no {here}/nowhere")
         release = daemon.start_release()
         say(journal, *["rows, giving up"] * 3)
         assert 2 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
@@ -190,6 +191,20 @@ def test_a_missing_rollback_command_fails_loudly(here: Path, journal: LiveWriter
         assert "failed" == rollback["state"]
         assert "nowhere" in rollback["detail"]
         assert 1 == daemon.metrics()["watcher_rollback_failures_total", "import"]
+
+
+def test_a_reload_tells_of_a_command_that_can_not_be_executed(here: Path, journal: LiveWriter) -> None:
+    """Nothing is said while all is well; the reload goes through, as somebody may be about to put it there."""
+    with DaemonProcess(here, job(here)) as daemon:
+        (here / "half-done").write_text("#!/bin/sh\n")
+        daemon.configure(job(here, command="half-done"))
+        assert "rollback would fail" not in daemon.log
+        assert 0 == daemon.cli("reload").returncode
+        assert _warned(daemon, f"{here}/half-done can't be executed")
+
+
+def _warned(daemon: DaemonProcess, why: str) -> bool:
+    return any("rollback would fail job=import" in line and why in line for line in daemon.log.splitlines())
 
 
 def test_a_rollback_that_can_not_be_claimed_is_trouble_until_it_ran(here: Path, journal: LiveWriter) -> None:

@@ -6,6 +6,7 @@ Knows files and settings; what the new settings mean for the other parts is the 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from watcher.adapters.front import ReloadRefusedError
@@ -15,6 +16,7 @@ from watcher.config.load import load_settings
 from watcher.config.problem import ConfigError
 from watcher.config.settings import Settings
 from watcher.dispatch.plan import distrust
+from watcher.doctor.program import Unusable, unusable
 from watcher.journal.source import Source
 from watcher.journal.wire import Plan
 
@@ -65,8 +67,23 @@ class Configured:
         self.settings, self.adopted_at, self.is_current = settings, wall_clock(), True
 
     def warn(self) -> None:
-        """Say what a person should know of the settings in use, and what root's dispatcher would refuse."""
+        """Say what a person should know of the settings in use, and which rollbacks would come to nothing."""
         for problem in self.settings.warnings:
             log.warning("%s", problem)
-        for reason in distrust(str(self._path.absolute())) if self._for_root else ():
-            log.warning("rollbacks will be refused", extra={"facts": {"why": reason}})
+        if self._for_root:
+            for reason in distrust(str(self._path.absolute())):
+                log.warning("rollbacks will be refused", extra={"facts": {"why": reason}})
+            return  # the commands are root's to run: whether they can be is not seen from within our own confinement
+        for job, policy in self.settings.policies.items():
+            plan = policy.release.rollback
+            why = None if plan is None else _trouble(plan.command)
+            if why is not None:
+                log.warning("rollback would fail", extra={"facts": {"job": job, "why": why.what, "hint": why.hint}})
+
+
+def _trouble(command: Sequence[str]) -> Unusable | None:
+    """Why this process could not start it."""
+    try:
+        return unusable(command)
+    except PermissionError as error:
+        return Unusable(f"{command[0]}: {error.strerror}", "the user that runs the daemon must be able to execute it")

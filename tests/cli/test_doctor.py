@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.events import JOB, policy
+from tests.events import JOB, configured, policy
 from tests.parts.front import MemoryFront
 from tests.parts.recorded import make_machine
 from tests.parts.verbs import served
@@ -94,6 +94,6 @@ def test_a_release_is_warned_about_lost_output(
     assert f"{JOB}-1\n" == out
     assert f"watcher: warning: {unit}: StandardOutput=null: what it prints there is thrown away, not logged; " in err
     (tmp_path / "control.sock").unlink(missing_ok=True)
-    with served(MemoryFront(), tmp_path):
+    with served(MemoryFront(state=configured(policy(command=("/bin/true",)))), tmp_path):
         assert 0 == main(start)
     assert "" == capsys.readouterr().err

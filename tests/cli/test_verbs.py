@@ -24,7 +24,7 @@ from watcher.paths import SOCKET
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Served]:
-    with served(MemoryFront(), tmp_path) as daemon:
+    with served(MemoryFront(state=configured(policy(command=("/bin/true",)))), tmp_path) as daemon:
         yield daemon
 
 
@@ -43,6 +43,23 @@ def test_start_prints_the_id_alone(daemon: Served) -> None:
     assert (0, f"{RELEASE}\n", "") == (said.code, said.out, said.err)
     request = daemon.front.records[RELEASE].request
     assert ("2.0", "faster", ("a.py", "b.py")) == (request.version, request.reason, request.files)
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [(Mode.ROLLBACK, 1), (Mode.ASK, 1), (Mode.OBSERVE, 0)], ids=["rollback", "ask", "observe"]
+)
+def test_start_warns_of_a_rollback_command_that_is_not_there(tmp_path: Path, mode: Mode, told: int) -> None:
+    """Registered all the same; whoever deploys hears of it before the rollback is needed."""
+    program = tmp_path / "roll-back"
+    with served(MemoryFront(state=configured(policy(mode=mode, command=(str(program),)))), tmp_path) as daemon:
+        said = daemon.watcher("release", "start", JOB, "--version", "2.0")
+        program.write_text("#!/bin/sh\n")
+        closed = daemon.watcher("release", "start", JOB, "--version", "3.0")
+        program.chmod(0o755)
+        fine = daemon.watcher("release", "start", JOB, "--version", "4.0")
+    assert (0, f"{RELEASE}\n", told) == (said.code, said.out, said.err.count(f"there is no {program}; ls -l {program}"))
+    assert told == closed.err.count(f"{program} can't be executed; chmod a+x {program}")
+    assert "" == fine.err
 
 
 def test_start_in_json_prints_the_release(daemon: Served) -> None:

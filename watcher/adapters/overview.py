@@ -121,13 +121,14 @@ def _shown_job(state: State, policy: JobPolicy, *, for_deployers: bool) -> dict[
 
 
 def _errands(policy: JobPolicy) -> dict[str, Any]:
-    """What a release script looks at and runs before it registers; the check as the user of the rollback command."""
+    """What a release script looks at or runs when it registers; the check as the user of the rollback command."""
     release, options = policy.release, policy.journalctl
     plan = release.rollback
     return {
         "units": [value for option, value in zip(options[::2], options[1::2], strict=True) if option == "-u"],
         "backup": list(release.backup),
         "backup_seconds": release.backup_timeout / SECOND,
+        "command": [] if plan is None else list(plan.command),
         "check": [] if plan is None else list(plan.check),
         "check_user": None if plan is None else plan.user,
         "check_seconds": None if plan is None else plan.timeout / SECOND,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from watcher.cli import exits
@@ -14,6 +15,7 @@ from watcher.cli.output import LINE, Output, output_of
 from watcher.cli.reaching import client_of, query_of
 from watcher.cli.unit_losses import UnitLosses
 from watcher.core.text import shown
+from watcher.doctor.program import unusable
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,13 +49,23 @@ def register(args: argparse.Namespace, client: Client, output: Output) -> dict[s
         if job.get("backup") or job.get("check"):
             body |= _errands(client, job, body, output)
         found = client.change("/api/v1/releases", body).json
-        for warning in losses.warnings():
+        for warning in (*losses.warnings(), *_rollback_warnings(job, found)):
             output.message(warning)
     finally:
         losses.drop()
     if found["mode_reason"] is not None:
         output.message(f"WARNING: {found['mode_reason']}")
     return found
+
+
+def _rollback_warnings(job: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+    """That the command which may be needed can't be started, where that can be seen from here."""
+    if found["mode"] == "observe" or not job.get("command"):
+        return
+    with suppress(PermissionError):
+        trouble = unusable(job["command"])
+        if trouble is not None:
+            yield f"warning: as seen from here the rollback would fail: {trouble.what}; {trouble.hint}"
 
 
 def _ask_git(body: dict[str, Any], args: argparse.Namespace, client: Client, output: Output) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 from watcher.config.folder import DROP_INS
 from watcher.config.load import SITE_PACKS
 from watcher.core.policy import JobPolicy, RollbackPlan
-from watcher.core.shell import command_line
 from watcher.dispatch.plan import distrust
 from watcher.doctor.finding import Finding, Weight, fine
+from watcher.doctor.program import unusable
 from watcher.doctor.scene import USER, Scene
 
 CONFIG, QUEUE, COMMANDS, SWITCH = "configuration files", "rollback queue", "rollback commands", "off switch"
@@ -149,19 +149,9 @@ def _directory(path: Path, owner: int | None, *, is_service: bool) -> Iterator[F
 
 
 def _present(policy: JobPolicy, command: Sequence[str]) -> Iterator[Finding]:
-    path = command[0]
-    name = command_line(command)
-    if not path.startswith("/"):
-        what, hint = f"{name}: no absolute path", "write the whole path, as in /usr/local/bin/…"
-    elif not os.path.lexists(path):
-        what, hint = f"{name}: there is no {path}", f"ls -l {path}"
-    elif not Path(path).is_file():
-        what, hint = f"{name}: {path} is no file", f"ls -ld {path}"
-    elif not Path(path).stat().st_mode & (stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH):
-        what, hint = f"{name}: {path} can't be executed", f"chmod a+x {path}"
-    else:
-        return
-    yield Finding(check=COMMANDS, weight=Weight.ERROR, what=what, hint=hint, job=policy.name)
+    found = unusable(command)
+    if found is not None:
+        yield Finding(check=COMMANDS, weight=Weight.ERROR, what=found.what, hint=found.hint, job=policy.name)
 
 
 def _command(policy: JobPolicy, command: Sequence[str], scene: Scene) -> Iterator[Finding]:
