@@ -3,11 +3,12 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,6 +186,51 @@ def test_wait_outlives_a_restart_of_the_daemon(tmp_path: Path) -> None:
         daemon.watcher("release", "pass", RELEASE, "--reason", "fine")
         waiting.communicate(timeout=20)
     assert 0 == waiting.returncode
+
+
+def test_wait_begins_while_the_daemon_is_being_restarted(tmp_path: Path) -> None:
+    """One that is away at the very first request is asked again as well."""
+    front = MemoryFront()
+    front.take(release())
+    argv = [*COMMAND, "release", "wait", RELEASE, "--state-dir", str(tmp_path)]
+    waiting = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=surroundings())
+    assert waiting.stderr is not None
+    assert "no daemon listens there (No such file or directory); trying again" in waiting.stderr.readline()
+    with served(front, tmp_path) as daemon:
+        daemon.watcher("release", "pass", RELEASE, "--reason", "fine")
+        waiting.communicate(timeout=20)
+    assert 0 == waiting.returncode
+
+
+@pytest.mark.parametrize(("more", "shortest", "longest"), [((), 5.0, 15.0), (("--timeout", "300ms"), 0.3, 4.0)])
+def test_wait_for_a_daemon_that_does_not_come(
+    tmp_path: Path, more: tuple[str, ...], shortest: float, longest: float
+) -> None:
+    """69 after a moment, and not later than the wait would have ended."""
+    began = time.monotonic()
+    argv = [*COMMAND, "release", "wait", RELEASE, *more, "--state-dir", str(tmp_path)]
+    said = subprocess.run(argv, capture_output=True, text=True, env=surroundings(), check=False)
+    assert (69, "") == (said.returncode, said.stdout)
+    assert shortest <= time.monotonic() - began < longest
+
+
+@pytest.mark.parametrize("cut_off", [1, 2])
+def test_look_that_is_cut_off_is_taken_again(tmp_path: Path, cut_off: int) -> None:
+    """A daemon that ends in the middle of an answer leaves no doubt about what was done: it was a look."""
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(tmp_path / "control.sock"))
+        listening.listen()
+        argv = [*COMMAND, "release", "list", "--state-dir", str(tmp_path)]
+        asking = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=surroundings())
+        for number in (1, 2):
+            connection, _ = listening.accept()
+            with closing(connection):
+                connection.recv(4096)
+                rest = "" if number <= cut_off else '"releases": []}'
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n" + f'{{"schema": 1,{rest}'.encode())
+        out, err = asking.communicate(timeout=20)
+    assert (0 if cut_off == 1 else 75) == asking.returncode, out + err
+    assert "may have been done" not in err
 
 
 def test_unknown_release_is_no_verdict(daemon: Served) -> None:

@@ -55,6 +55,10 @@ class LostError(WatcherError):
     exit_code = exits.TRY_AGAIN
 
 
+class CutOffError(LostError):
+    """The daemon was reached and went away in the middle."""
+
+
 class RefusedError(WatcherError):
     """The daemon's own refusal; `kind` is the last word of its `type`, `problems` every fault if it names them."""
 
@@ -93,11 +97,15 @@ class Client:
     path: Path
 
     def read(self, address: str, *, etag: str | None = None, seconds: float = SECONDS) -> Reply:
-        """Look at something; nothing changes by it.
+        """Look at something; nothing changes by it, so that a look that is cut off is taken once more.
 
         Raises NoDaemonError, NotPermittedError, LostError and RefusedError, as `change` does.
         """
-        return self._ask("GET", address, b"", {} if etag is None else {"If-None-Match": etag}, seconds)
+        headers = {} if etag is None else {"If-None-Match": etag}
+        try:
+            return self._ask("GET", address, b"", headers, seconds)
+        except CutOffError:
+            return self._ask("GET", address, b"", headers, seconds)
 
     def change(self, address: str, body: Mapping[str, Any], *, seconds: float = SECONDS) -> Reply:
         """Ask for a change; members that are None are left out."""
@@ -133,8 +141,9 @@ class Client:
                 hint = "try again; `systemctl status release-watcher` tells whether the daemon can start"
                 raise LostError(f"{self.path}: no answer within {seconds:.0f} s", hint=hint) from error
             except OSError as error:
-                hint = "what was asked for may have been done or not: look, then try again"
-                raise LostError(f"{self.path}: the daemon went away before it answered", hint=hint) from error
+                is_look = method == "GET"
+                hint = "try again" if is_look else "what was asked for may have been done or not: look, then try again"
+                raise CutOffError(f"{self.path}: the daemon went away before it answered", hint=hint) from error
         if status >= HTTPStatus.BAD_REQUEST:
             raise RefusedError(status, _problem(body))
         return Reply(found, body)

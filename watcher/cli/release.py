@@ -36,7 +36,8 @@ _WAIT = """examples:
   watcher release wait import-20261123-1 --timeout 20m
 
 Exit codes: 0 passed, 1 failed and rolled back, 2 failed and a person must act, 3 inconclusive,
-4 superseded or cancelled, 124 the wait timed out. A restart of the daemon does not end the wait.
+4 superseded or cancelled, 124 the wait timed out. A restart of the daemon does not end the wait; where none is
+reached at the begin, it is tried again for 5 s.
 """
 _DECISIONS = {
     "pass": "end the window: the release is good; after its end: the verdict was right, or was not",

@@ -13,7 +13,7 @@ from watcher.cli.output import LINE, Output, output_of
 from watcher.cli.reaching import address_of, client_of
 from watcher.cli.release_lines import headline
 from watcher.cli.release_start import register
-from watcher.cli.release_wait import wait
+from watcher.cli.release_wait import Limit, wait
 from watcher.core.duration import parse_duration
 from watcher.core.errors import WatcherError
 from watcher.core.shell import command_line
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if code != exits.OK:
         _cancel(client, release, f"{command_line(args.tail)} ended with exit code {code}", output)
         return code
-    return wait(client, release, _deployed(client, release, output), timeout, output)
+    return wait(client, release, _deployed(client, release, output), Limit(timeout), output)
 
 
 def _deployed(client: Client, release: str, output: Output) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from watcher.cli import exits
@@ -18,27 +19,47 @@ from watcher.core.duration import SECOND, Usec, format_duration, parse_duration
 from watcher.core.text import shown
 
 _REDRAWN, _QUIET = 1.0, 30.0
+_RESTART = 5.0
+"""So long a daemon that was never reached may take to come: it may just be restarted, or none may run at all."""
 _MARGIN = 15.0
 _ENDING = ("queued", "running")
 _UNKNOWN_WIDTH = 80
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How long may be waited, from the moment that this is made; None: for ever."""
+
+    timeout: Usec | None
+    began: float = field(default_factory=time.monotonic)
+
+    @property
+    def left(self) -> float | None:
+        """The seconds that are left, at least 0."""
+        return None if self.timeout is None else max(self.began + self.timeout / SECOND - time.monotonic(), 0.0)
+
+
 def run(args: argparse.Namespace) -> int:
     """Wait, then print how it ended."""
-    timeout = None if args.timeout is None else parse_duration(args.timeout)
+    limit = Limit(None if args.timeout is None else parse_duration(args.timeout))
     client, output = client_of(args), output_of(args)
-    return wait(client, args.id, client.read(address_of(args.id)).json, timeout, output)
+
+    def look() -> dict[str, Any]:
+        return client.read(address_of(args.id)).json
+
+    left = limit.left
+    patience = _RESTART if left is None else min(left, _RESTART)
+    return wait(client, args.id, patiently(look, output.message, seconds=patience), limit, output)
 
 
-def wait(client: Client, release: str, found: Mapping[str, Any], timeout: Usec | None, output: Output) -> int:
+def wait(client: Client, release: str, found: Mapping[str, Any], limit: Limit, output: Output) -> int:
     """Wait for the release, of which `found` is what is known so far; returns the contract's exit code."""
-    deadline = None if timeout is None else time.monotonic() + timeout / SECOND
     watched = _Watched(client, release, output)
     try:
         while not is_settled(found):
-            left = None if deadline is None else deadline - time.monotonic()
-            if left is not None and left <= 0:
-                return _timed_out(found, timeout or Usec(0), watched, output)
+            left = limit.left
+            if left == 0:
+                return _timed_out(found, limit.timeout or Usec(0), watched, output)
             watched.show(found)
             found = watched.next(left)
     finally:
