@@ -129,6 +129,8 @@ def test_mode_ask_holds_the_rollback_until_a_person_says_so(here: Path, journal:
         assert 0 == daemon.cli("release", "rollback", release, "--reason", "looked at it").returncode
         assert 0 == daemon.cli("release", "rollback", release, "--reason", "looked at it").returncode
         assert 1 == daemon.cli("release", "wait", release, "--timeout", "20s").returncode
+        again = daemon.cli("release", "rollback", release, "--reason", "looked at it")
+        assert (0, True) == (again.returncode, "nothing was run: the rollback had succeeded already" in again.stderr)
         assert 1 == len((here / "rolled-back").read_text().splitlines())
 
 

@@ -325,6 +325,26 @@ def test_off_switch_is_told(tmp_path: Path) -> None:
         assert "off switch" not in daemon.watcher("status").out
 
 
+def test_order_of_a_rollback_that_has_succeeded_says_that_nothing_was_run(daemon: Served) -> None:
+    """Asked twice is as good as once, exit 0; whoever asked for a second run must not believe that there was one."""
+    daemon.do(lambda: daemon.front.take(release()))
+    daemon.do(lambda: daemon.front.take(batch(at="10s", errors=5)))
+    words = ("release", "rollback", RELEASE, "--reason", "once more")
+    daemon.do(lambda: daemon.front.take(observed(RollbackState.RUNNING, at="11s", started="11s")))
+    running = daemon.watcher(*words)
+    done = observed(RollbackState.SUCCEEDED, at="14s", started="11s", finished="13s")
+    daemon.do(lambda: daemon.front.take(done))
+    said = daemon.watcher(*words)
+    record = daemon.watcher("release", "show", RELEASE, "-o", "json").json["rollback"]
+    since, when = record["started_at"], record["finished_at"]
+    assert (0, f"watcher: nothing more was run: the rollback has been running since {since}\n") == (
+        running.code,
+        running.err,
+    )
+    assert (0, f"watcher: nothing was run: the rollback had succeeded already, at {when}\n") == (said.code, said.err)
+    assert "rollback succeeded" in said.out
+
+
 def test_status_tells_of_a_held_rollback(tmp_path: Path) -> None:
     """A failure that waits for a person is seen at a glance, without asking for the release."""
     with served(MemoryFront(state=configured(policy(mode=Mode.ASK))), tmp_path) as daemon:
