@@ -142,6 +142,7 @@ ADAPTERS = (
         "place",
     },  # the database, its migrations, and what lies beside it
     {"log", "message_ids"},  # the entries and their ids
+    {"lock", "foreign"},  # the state directory: locked if it is free, and one to be used at all
     {"rollback", "dispatched", "handover"},  # two ways to hand a rollback over, and what they share
     # Both sockets show the same pages and errors of the same daemon, which is the Protocol in `front`.
     {

@@ -48,6 +48,40 @@ def test_read_only_directory(daemon: DaemonProcess) -> None:
     assert "state directory" in said
 
 
+def test_directory_of_others(tmp_path: Path) -> None:
+    """A slip in --state-dir: refused with the way out, and nothing is put there."""
+    daemon = DaemonProcess(tmp_path, JOB)
+    daemon.state.mkdir()
+    for name in ("passwd", "hosts", "fstab"):
+        (daemon.state / name).touch()
+    said = refused(daemon, "true")
+    assert f"{daemon.state}: holds things of others (fstab, hosts and 1 more)" in said
+    assert f"--state-dir {daemon.state}/release-watcher" in said
+    assert ["fstab", "hosts", "passwd"] == sorted(os.listdir(daemon.state))
+
+
+@pytest.mark.parametrize("names", [(), ("disarm",), (".keep", "lost+found"), ("lock",)], ids=str)
+def test_directory_that_was_made_before(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """What a person, a file system, or a start that was cut off leaves there does not make it another's."""
+    daemon = DaemonProcess(tmp_path, JOB)
+    daemon.state.mkdir()
+    for name in names:
+        (daemon.state / name).touch()
+    with daemon:
+        assert (daemon.state / "state.db").exists()
+
+
+def test_directory_of_ours_that_holds_other_things(daemon: DaemonProcess) -> None:
+    """What somebody put beside a state is theirs to know; also where the database was lost."""
+    (daemon.state / "README").touch()
+    with daemon:
+        pass
+    for path in daemon.state.glob("state.*"):
+        path.unlink()
+    with daemon:
+        assert (daemon.state / "README").exists()
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
 @pytest.mark.parametrize("name", ["", "state.db"])
 def test_foreign_files(daemon: DaemonProcess, name: str) -> None:

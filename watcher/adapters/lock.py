@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from watcher.adapters.foreign import foreign
 from watcher.core.errors import WatcherError
 
 
@@ -28,6 +29,10 @@ _TRANSIENT = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE,
 """What says nothing against the directory: there may be room, or enough of it, a moment later."""
 
 
+_NAMED = 2
+"""So many things of others are named."""
+
+
 class StateLock:
     """The exclusive lock of a state directory; a context manager that holds it."""
 
@@ -38,10 +43,11 @@ class StateLock:
     def __enter__(self) -> Self:
         """Make the directory (0700) if it is missing, and lock it.
 
-        Raises StateLockedError, StateDirectoryError and StateDiskError.
+        Raises StateLockedError, StateDirectoryError (also for a directory of others) and StateDiskError.
         """
         path = self._directory / "lock"
         try:
+            _refuse(self._directory, foreign(self._directory))
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
@@ -62,6 +68,16 @@ class StateLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._fd)
+
+
+def _refuse(directory: Path, names: tuple[str, ...]) -> None:
+    """Raises StateDirectoryError if there are any."""
+    if names:
+        some = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        raise StateDirectoryError(
+            f"{directory}: holds things of others ({some}) and no state of release-watcher",
+            hint=f"give it a directory of its own, as in --state-dir {directory / 'release-watcher'}",
+        )
 
 
 def _unusable(path: Path, error: OSError) -> WatcherError:
