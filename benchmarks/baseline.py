@@ -82,7 +82,7 @@ def seconds_to_register(journal: Path) -> tuple[float, float]:
             f"    units: [{unit(7)}]\n    packs: [systemd, python, generic]\n    release:\n"
             "      fail_when:\n        - above_baseline: {lookback: 20y}\n        - new_errors: {count: 3}\n"
         )
-        options = ["--config", str(config), "--state-dir", directory]
+        options = ["--config", str(config), "--state-dir", str(Path(directory) / "state")]
         command = [sys.executable, "-m", "watcher"]
         with subprocess.Popen([*command, "run", *options], stderr=subprocess.DEVNULL) as daemon:
             try:

@@ -71,6 +71,20 @@ def test_directory_that_was_made_before(tmp_path: Path, names: tuple[str, ...]) 
         assert (daemon.state / "state.db").exists()
 
 
+def test_files_in_a_directory_that_everybody_may_look_into(tmp_path: Path) -> None:
+    """What is stored is for the daemon's user, whoever made the directory; a mode that somebody gave a file stays."""
+    daemon = DaemonProcess(tmp_path, JOB)
+    daemon.state.mkdir(mode=0o755)
+    daemon.wrapper = ["sh", "-c", 'umask 022; exec "$@"', "sh"]
+    with daemon:
+        daemon.start_release()
+        files = [daemon.state / name for name in ("state.db", "state.db-wal", "state.db-shm", "lock", "ballast")]
+        assert {0o600} == {path.stat().st_mode & 0o777 for path in files}
+    (daemon.state / "state.db").chmod(0o640)
+    with daemon:
+        assert 0o640 == (daemon.state / "state.db").stat().st_mode & 0o777
+
+
 def test_directory_of_ours_that_holds_other_things(daemon: DaemonProcess) -> None:
     """What somebody put beside a state is theirs to know; also where the database was lost."""
     (daemon.state / "README").touch()

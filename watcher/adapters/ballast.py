@@ -61,7 +61,7 @@ class Ballast:
 
     def _write(self) -> None:
         try:
-            self._path.write_bytes(os.urandom(SIZE))
+            _fill(self._path, SIZE)
         except OSError as error:
             if error.errno not in _FULL:
                 raise
@@ -74,6 +74,12 @@ class Ballast:
         return disk.f_bavail * disk.f_frsize >= _PLENTY
 
 
+def _fill(path: Path, size: int) -> None:
+    """So many random bytes; a file that is made by it is for its owner alone, as all that lies beside it."""
+    with open(path, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+        file.write(os.urandom(size))
+
+
 def has_no_room(directory: Path) -> bool:
     """Whether not even a small file finds room there: the disk is full, or a quota is used up (EDQUOT).
 
@@ -82,7 +88,7 @@ def has_no_room(directory: Path) -> bool:
     probe = directory / _PROBE
     is_full = False
     try:
-        probe.write_bytes(os.urandom(_PROBED))
+        _fill(probe, _PROBED)
     except OSError as error:
         is_full = error.errno in _FULL
     with suppress(OSError):  # the next probe writes over what stays

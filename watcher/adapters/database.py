@@ -39,14 +39,18 @@ class StoreRefusedError(WatcherError):
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """The database with today's tables; made where there is none.
+    """The database with today's tables; made where there is none, for its owner alone. No other thread may run yet.
 
     Raises StoreRefusedError for one of a newer program, and sqlite3.Error.
     """
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=True)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    _migrate(connection, path)
+    before = os.umask(0o077)  # whoever made the directory may have left it open; log and index take the file's mode
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=True)
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        _migrate(connection, path)
+    finally:
+        os.umask(before)
     return connection
 
 
