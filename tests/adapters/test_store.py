@@ -185,7 +185,18 @@ def test_a_missing_database_is_a_loss_once_there_was_one(tmp_path: Path) -> None
     first.close()
     (tmp_path / "state.db").unlink()
     again = Store.open(tmp_path, Usec(2))
-    assert again.lost
+    assert f"{tmp_path / 'state.db'}: the database is gone" == again.lost
+    assert [] == list(tmp_path.glob("*corrupt*"))
+    again.close()
+
+
+def test_a_log_without_its_database_is_set_aside(tmp_path: Path) -> None:
+    """What is said to be set aside is what a person finds."""
+    Store.open(tmp_path, Usec(1)).close()
+    (tmp_path / "state.db").rename(tmp_path / "state.db-wal")
+    again = Store.open(tmp_path, Usec(2))
+    assert again.lost.endswith("the database is gone; set aside as state.db-wal.corrupt-2")
+    assert (tmp_path / "state.db-wal.corrupt-2").exists()
     again.close()
 
 

@@ -71,19 +71,19 @@ def loss(path: Path, machine: str, at: Usec, known: str, traces: tuple[Path, ...
     """Set a damaged database aside; why this state can't be trusted to know every rollback, empty if it can.
 
     `known` is a damage that was found already, "" if none was.
-    The reason is on the disk before the damaged file goes, and stays until somebody was told.
+    The reason is on the disk before the damaged file goes, and stays until somebody was told. It names what is set
+    aside, if anything is left to be: of a database that was deleted there may be its log alone, or nothing.
     """
     mark = read_mark(path.parent)
     lost = "" if mark is None else mark.lost or _move(path, mark.machine, machine)
     found = known or damage(path, known=mark is not None or has_traces(traces))
     if found is None:
         return lost
-    aside = f"{path.name}.corrupt-{at}"
-    lost = lost or f"{path}: {found}; set aside as {aside}"
+    moves = [(file, f"{file.name}.corrupt-{at}") for file in _files(path) if file.exists()]
+    lost = lost or f"{path}: {found}" + (f"; set aside as {moves[0][1]}" if moves else "")
     write_mark(path.parent, Mark(machine=machine, lost=lost))
-    for file in _files(path):
-        if file.exists():
-            file.rename(file.with_name(f"{file.name}.corrupt-{at}"))
+    for file, aside in moves:
+        file.rename(file.with_name(aside))
     return lost
 
 
