@@ -23,7 +23,7 @@ _EXAMPLES = """examples:
                                                                       and judge a release of that instant
   watcher replay --job import --since -90d --releases past.csv --sweep
                                                                       and every past one, and quiet time
-Nothing is stored and nothing is acted on; no daemon is needed.
+Nothing is stored and nothing is acted on; no daemon is needed, but for `--releases store`, which asks it.
 """
 
 
@@ -53,7 +53,7 @@ def add(subparsers: Any, common: argparse.ArgumentParser) -> None:
         "--releases",
         metavar="FILE",
         help="judge every past release: a file of lines INSTANT,VERSION[,good|bad]; "
-        "`store`: those that the daemon knows; `restarts`: each run that began",
+        "`store`: those that the running daemon knows; `restarts`: each run that began",
     )
     parser.add_argument(
         "--sweep", action="store_true", help="with --releases: other limits, their false alarms and what they find"
