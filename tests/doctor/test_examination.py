@@ -354,21 +354,45 @@ def test_programs_that_fail(machine: RecordedMachine, tmp_path: Path) -> None:
     assert Weight.OK is by_check(paths_of(tmp_path), "rollback commands").weight
 
 
+def others(proc: Path, commands: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch) -> list[tuple[Weight, str]]:
+    """What is found where these processes run, the one called 50 in a container; 70 keeps its directory to itself."""
+    monkeypatch.setattr(service_checks, "_PROC", proc)
+    for number, words in {**commands, "self": ["pytest"]}.items():
+        (proc / number / "ns").mkdir(parents=True)
+        (proc / number / "ns" / "pid").symlink_to("pid:[2]" if number == "50" else "pid:[1]")
+        (proc / number / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in words))
+        if number != "70":
+            (proc / number / "cwd").symlink_to("/srv/here")
+    scene = Scene(paths=Paths.choose(config=None, state=None, socket=None), settings=None, booted=False, service={})
+    return [(found.weight, found.what) for found in check_others(scene)]
+
+
 def test_two_daemons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each way to start one is known; clients, what merely has such a word, and containers are not counted."""
-    monkeypatch.setattr(service_checks, "_PROC", tmp_path)
     commands = {
         "10": ["python3", "/usr/bin/watcher", "run"],
         "20": ["python3", "-m", "watcher", "--state-dir", "x", "run"],
         "30": ["python3", "/usr/bin/watcher", "status"],
         "40": ["vi", "watcher", "run"],
         "50": ["python3", "/usr/bin/watcher", "run"],
-        "self": ["pytest"],
     }
-    for number, words in commands.items():
-        (tmp_path / number / "ns").mkdir(parents=True)
-        (tmp_path / number / "ns" / "pid").symlink_to("pid:[2]" if number == "50" else "pid:[1]")
-        (tmp_path / number / "cmdline").write_bytes(b"".join(word.encode() + b"\0" for word in words))
-    scene = Scene(paths=Paths.choose(config=None, state=None, socket=None), settings=None, booted=False, service={})
-    [found] = check_others(scene)
-    assert "2 daemons run (processes 10, 20); each of them judges, and rolls back" == found.what
+    what = (
+        "2 daemons run with /etc/release-watcher/watcher.yaml (processes 10, 20); each of them judges, and rolls back"
+    )
+    assert [(Weight.WARNING, what)] == others(tmp_path, commands, monkeypatch)
+
+
+def test_daemons_of_several_configurations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They do the same twice only where the same job stands in both; the same file by another name is the same."""
+    commands = {
+        "10": ["python3", "/usr/bin/watcher", "run"],
+        "20": ["python3", "/usr/bin/watcher", "run", "--config", "job.yaml", "--state-dir", "./state"],
+        "70": ["python3", "-m", "watcher", "--config=job.yaml", "run"],
+    }
+    known = "/etc/release-watcher/watcher.yaml, /srv/here/job.yaml, job.yaml of process 70"
+    what = f"daemons run with several configurations ({known}); a job that stands in more than one is judged, "
+    assert [(Weight.NOTE, f"{what}and rolled back, by each")] == others(tmp_path / "a", commands, monkeypatch)
+    commands["60"] = ["python3", "/usr/bin/watcher", "run", "--config=/srv/here/job.yaml"]
+    twice = "2 daemons run with /srv/here/job.yaml (processes 20, 60); each of them judges, and rolls back"
+    found = others(tmp_path / "b", commands, monkeypatch)
+    assert [(Weight.WARNING, twice), (Weight.NOTE, f"{what}and rolled back, by each")] == found

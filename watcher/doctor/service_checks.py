@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 from watcher.adapters import systemd
 from watcher.core.errors import WatcherError
 from watcher.doctor.finding import Finding, Weight, fine, unknown
 from watcher.doctor.scene import SERVICE, Scene
+from watcher.paths import CONFIG
 
 DAEMON, UNITS = "daemon", "rollback units"
 PATH_UNIT = "release-watcher-rollback.path"
@@ -87,16 +89,21 @@ def _down(scene: Scene, said: WatcherError) -> Finding:
 
 
 def check_others(scene: Scene) -> Iterator[Finding]:  # noqa: ARG001 - every check has it
-    """Whether several daemons run on this machine, containers left out: each of them would roll back."""
-    own = _namespace(_PROC / "self")
-    daemons = [
-        number
-        for number in map(str, _processes(_PROC))
-        if _is_daemon(_PROC / number) and _namespace(_PROC / number) == own
-    ]
-    if len(daemons) > 1:
-        what = f"{len(daemons)} daemons run (processes {', '.join(daemons)}); each of them judges, and rolls back"
-        yield Finding(check=DAEMON, weight=Weight.WARNING, what=what, hint=f"ps -fp {','.join(daemons)}")
+    """Whether several daemons run on this machine, containers left out: each rolls back what its configuration has."""
+    own, by_config = _namespace(_PROC / "self"), dict[str, list[str]]()
+    for number in map(str, _processes(_PROC)):
+        config = _config_of(_PROC / number)
+        if config is not None and _namespace(_PROC / number) == own:
+            by_config.setdefault(config, []).append(number)
+    for config, daemons in by_config.items():
+        if len(daemons) > 1:
+            what = f"{len(daemons)} daemons run with {config} (processes {', '.join(daemons)}); each of them judges, "
+            hint = f"ps -fp {','.join(daemons)}"
+            yield Finding(check=DAEMON, weight=Weight.WARNING, what=f"{what}and rolls back", hint=hint)
+    if len(by_config) > 1:
+        what = f"daemons run with several configurations ({', '.join(by_config)}); a job that stands in more than one "
+        hint = f"ps -fp {','.join(number for daemons in by_config.values() for number in daemons)}"
+        yield Finding(check=DAEMON, weight=Weight.NOTE, what=f"{what}is judged, and rolled back, by each", hint=hint)
 
 
 def _processes(proc: Path) -> list[int]:
@@ -111,14 +118,27 @@ def _namespace(process: Path) -> str:
         return ""
 
 
-def _is_daemon(process: Path) -> bool:
-    """Whether it is `watcher … run …`, by the console script or as a module."""
+def _config_of(process: Path) -> str | None:
+    """The configuration of what is `watcher … run …`, by the console script or as a module; None if it is not."""
     try:
-        words = (process / "cmdline").read_bytes().split(b"\0")[:-1]
+        words = [os.fsdecode(word) for word in (process / "cmdline").read_bytes().split(b"\0")[:-1]]
     except OSError:
-        return False  # it has ended
+        return None  # it has ended
     for place, word in enumerate(words[:4]):
-        is_module = words[place - 1 : place] == [b"-m"] and word == b"watcher"
-        if is_module or word.rpartition(b"/")[1:] == (b"/", b"watcher"):
-            return b"run" in words[place + 1 :]
-    return False
+        is_module = words[place - 1 : place] == ["-m"] and word == "watcher"
+        if is_module or word.rpartition("/")[1:] == ("/", "watcher"):
+            return _named(process, words[place + 1 :]) if "run" in words[place + 1 :] else None
+    return None
+
+
+def _named(process: Path, words: list[str]) -> str:
+    """What `--config` says, seen from where the process is; if that is not ours to know, it is nobody else's."""
+    given = [after for word, after in pairwise(words) if word == "--config"]
+    given += [word.removeprefix("--config=") for word in words if word.startswith("--config=")]
+    config = Path(given[-1]) if given else CONFIG
+    if config.is_absolute():
+        return os.path.realpath(config)
+    try:
+        return os.path.realpath(Path(os.readlink(process / "cwd")) / config)  # noqa: PTH115 - as above
+    except OSError:
+        return f"{config} of process {process.name}"
