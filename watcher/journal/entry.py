@@ -81,8 +81,13 @@ class Entry:
             dumped = self.every("COREDUMP_UNIT")
             if dumped and CORE_DUMPED in self.every("MESSAGE_ID"):
                 yield from dumped
-        if slices:
-            yield from (unit for unit in self.every("_SYSTEMD_SLICE") if unit.endswith(b".slice"))
+        if slices and (own := self.slice()) is not None:
+            yield own
+
+    def slice(self) -> bytes | None:
+        """The slice of the process that wrote this; journalctl takes nothing else for one."""
+        found = self.field("_SYSTEMD_SLICE")
+        return found if found is not None and found.endswith(b".slice") else None
 
     def dropped(self, *, slices: bool) -> Iterator[bytes]:
         """The unit of which journald tells here that it dropped messages, with `slices` also the slice that it is in.

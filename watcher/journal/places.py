@@ -108,6 +108,14 @@ class Places:
             owners.update(dict.fromkeys(self._identified.get(entry.field("SYSLOG_IDENTIFIER") or b"", ())))
         return tuple(owners)
 
+    def wrote(self, entry: Entry) -> bool:
+        """Whether a process of some job's unit wrote the entry: for the unit's name, or its slice's."""
+        if entry.unit is None:
+            return False
+        if self.of(entry.unit):
+            return True
+        return self._units.own_slices and (found := entry.slice()) is not None and bool(self.of(found))
+
     def dropped(self, entry: Entry) -> Iterator[CountedJob]:
         """The jobs of whose units journald tells in the entry that it dropped messages, some more than once."""
         return (job for unit in entry.dropped(slices=self._units.own_slices) for job in self.of(unit))

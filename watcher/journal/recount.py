@@ -5,6 +5,7 @@ Knows whose an entry is, its unit and its priority; must not know rules, or when
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from systemd._reader import _Reader
@@ -12,16 +13,18 @@ from systemd._reader import _Reader
 from watcher.core.duration import SECOND, Usec
 from watcher.core.found import TALLY_WIDTH
 from watcher.core.rule import WatchedJob
+from watcher.journal.counting import CountedJob
 from watcher.journal.entry import Entry
-from watcher.journal.matcher import SUPPRESSED
+from watcher.journal.matcher import SUPPRESSED, Matcher
 from watcher.journal.opening import open_journal
+from watcher.journal.places import Places
 from watcher.journal.ratelimit import Cut, Pools
 from watcher.journal.source import Source
 from watcher.journal.surges import Surge
-from watcher.journal.units import JobUnits, is_glob, unit_name
+from watcher.journal.units import is_glob, unit_name
 
 MOST_ENTRIES: Final = 500_000
-"""A look takes in no more: about a second, in which nothing else is read."""
+"""A look takes in no more: a second, or two where a glob may name a slice, in which nothing else is read."""
 
 _SLACK: Final = Usec(3 * SECOND)
 """A place is found by the wall clock; one that is slewed may go back a little."""
@@ -48,7 +51,7 @@ def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...]:
     try:
         _narrow(reader, job)
         reader.seek_realtime(surge.looked_from - TALLY_WIDTH - _SLACK)
-        seen = _count(reader, pools, _Owner(job), surge)
+        seen = _count(reader, pools, _places(job), surge)
     finally:
         reader.close()
     if seen < surge.entries:
@@ -56,30 +59,9 @@ def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...]:
     return tuple(cut for cut in pools.cuts() if surge.since <= cut.last_at <= surge.until)
 
 
-class _Owner:
-    """Tells the entries of one job."""
-
-    def __init__(self, job: WatchedJob) -> None:
-        self._units = JobUnits([job.units])
-        self._identifiers = frozenset(identifier.encode() for identifier in job.identifiers)
-        self._known: dict[bytes | None, bool] = {None: False}
-
-    def wrote(self, reader: _Reader, unit: bytes | None) -> bool:
-        """Whether a process of the job's units wrote the entry, so that its unit's pool is one of the job's."""
-        if unit not in self._known:
-            self._known[unit] = bool(unit is not None and self._units.owners(unit))
-        if self._known[unit] or unit is None or not self._units.own_slices or self._units.is_own(unit):
-            return self._known[unit]
-        slice_ = _field(reader, "_SYSTEMD_SLICE")
-        return slice_ is not None and slice_.endswith(b".slice") and bool(self._units.owners(slice_))
-
-    def is_told_of(self, entry: Entry) -> bool:
-        """Whether the entry counts as the job's although another unit wrote it."""
-        if entry.unit is not None and self._units.is_own(entry.unit):
-            return False
-        if self._identifiers and entry.field("SYSLOG_IDENTIFIER") in self._identifiers:
-            return True
-        return any(self._units.owners(unit) for unit in entry.units(slices=self._units.own_slices))
+def _places(job: WatchedJob) -> Places:
+    """Whose an entry is, as the first look saw it; nothing is matched."""
+    return Places([job], [CountedJob(job, Matcher(()))])
 
 
 def _narrow(reader: _Reader, job: WatchedJob) -> None:
@@ -95,31 +77,36 @@ def _narrow(reader: _Reader, job: WatchedJob) -> None:
     reader.add_match(b"MESSAGE_ID=" + SUPPRESSED)
 
 
-def _count(reader: _Reader, pools: Pools, owner: _Owner, surge: Surge) -> int:
+def _count(reader: _Reader, pools: Pools, places: Places, surge: Surge) -> int:
     """Counts the entries up to the time when the surge is due; how many were the job's up to its end.
 
     Raises UntoldError: there were too many.
     """
-    read = seen = 0
+    step, get, realtime = reader._next, reader._get, reader._get_realtime
+    known, learn, owned_elsewhere = places.known, places.learn, places.owned_elsewhere
     first = surge.looked_from - TALLY_WIDTH  # as a tally that ends at `looked_from` may begin there
-    while reader._next():
+    read = seen = 0
+    while step():
         read += 1
         if read > MOST_ENTRIES:
             raise UntoldError("it logged too much")
-        at = reader._get_realtime()
+        at = realtime()
         if at > surge.due_at:
             break
         if at < first:
             continue
-        unit = _field(reader, "_SYSTEMD_UNIT")
-        if owner.wrote(reader, unit):
-            seen += at <= surge.until
-            if unit is not None and at >= surge.looked_from:
-                clock, boot = reader._get_monotonic()
-                pools.count(unit, _field(reader, "PRIORITY"), boot=boot, clock=clock, at=at)
+        unit = _field(get, "_SYSTEMD_UNIT")
+        place = known.get(unit) or learn(unit)
+        if place.ours or (place.foreign and not owned_elsewhere(get)):
             continue
         entry = Entry(reader, unit)
-        seen += at <= surge.until and owner.is_told_of(entry)
+        if unit is not None and (place.jobs or places.wrote(entry)):
+            seen += at <= surge.until
+            if at >= surge.looked_from:
+                clock, boot = reader._get_monotonic()
+                pools.count(unit, _field(get, "PRIORITY"), boot=boot, clock=clock, at=at)
+            continue
+        seen += at <= surge.until and bool(places.owners(entry))
         if entry.field("MESSAGE_ID") == SUPPRESSED and entry.is_journald():
             boot = reader._get_monotonic()[1]
             for dropped in entry.every("OBJECT_SYSTEMD_UNIT"):
@@ -127,8 +114,8 @@ def _count(reader: _Reader, pools: Pools, owner: _Owner, surge: Surge) -> int:
     return seen
 
 
-def _field(reader: _Reader, name: str) -> bytes | None:
+def _field(get: Callable[[str], bytes], name: str) -> bytes | None:
     try:
-        return reader._get(name)
+        return get(name)
     except KeyError:
         return None
