@@ -172,7 +172,8 @@ def assert_rolled_back_once(machine: Machine, release: str) -> dict[str, Any]:
     assert 1 == times_rolled_back(machine, release)
     assert machine.path(f"{CLAIMS}/{release}.claim").exists()
     assert machine.path(f"{CLAIMS}/{release}.result").exists()
-    records = machine.journal("_PID=1", f"UNIT=release-watcher-rollback@{release}.service", "JOB_RESULT=done")
+    done = ("_PID=1", f"UNIT=release-watcher-rollback@{release}.service", "JOB_RESULT=done")
+    records = machine.until("PID 1 says that the unit ended", lambda: machine.journal(*done))
     assert 1 == len(records), records
 
     metrics = machine.metrics()
