@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journal.test_suspects import BEGIN, JOB, around, burst, suspect
+from tests.journal.bursts import BEGIN, JOB, around, burst, suspect
 from tests.parts.journals import START, write_journal
 from watcher.core.duration import SECOND, Usec
 from watcher.core.piece import Piece, joined

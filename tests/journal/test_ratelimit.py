@@ -96,7 +96,7 @@ def test_no_loud_moment_is_missed_however_the_tallies_lie(pauses: list[int], dat
     "dumped",
     [None, [], {"seconds": 3, "surges": 4}, {"seconds": {"x": [[1, 2]]}, "surges": [["x", 1, 2, 3]]},
      {"seconds": {"import": [[1], "x", [1, "2"]]}, "surges": [[], ["import"], ["import", "1", 2, 3], [[], 1, 2, 3], 7]},
-     {"surges": [["import", 1, 2]]}],
+     {"surges": [["import", 1, 2]], "former": {"import": 3}}],
 )  # fmt: skip
 def test_a_carry_of_other_origin_is_left_out(dumped: object) -> None:
     """Of other jobs, or malformed."""

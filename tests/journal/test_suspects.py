@@ -2,88 +2,44 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.journal.bursts import (
+    BEGIN,
+    BY_CRON,
+    BY_IDENTIFIER,
+    BY_PID_1,
+    BY_ROOT,
+    BY_SLICE,
+    BY_SLICE_GLOB,
+    IN_SLICE,
+    JOB,
+    NAMED,
+    Live,
+    around,
+    at,
+    burst,
+    moved,
+    replayed,
+    report,
+    suspect,
+    told,
+    when,
+    with_fields,
+)
 from tests.journal.written import renumber
-from tests.parts.journals import BOOT, START, Fields, write_journal
+from tests.parts.journals import START, Fields, write_journal
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND, Usec
-from watcher.core.names import JobName
 from watcher.core.rule import WatchedJob
 from watcher.journal import batch, follow, recount
 from watcher.journal.extent import read_extent
-from watcher.journal.follow import Follower
-from watcher.journal.matcher import SUPPRESSED
 from watcher.journal.probe import ProbingReader
-from watcher.journal.reading import Reading
 from watcher.journal.source import Source
-
-JOB = WatchedJob(name=JobName("import"), units=("import@*.service", "import.service"), identifiers=(), rules=())
-NAMED = WatchedJob(name=JobName("import"), units=("import",), identifiers=(), rules=())
-BEGIN = START + 100 * SECOND
-"""When the burst begins."""
-
-
-def at(seconds: float, **fields: str | int) -> Fields:
-    """An entry, counted from the begin of the burst; info of the job's unit unless told otherwise."""
-    after = 100 * SECOND + int(seconds * SECOND)
-    return {
-        "__REALTIME_TIMESTAMP": START + after,
-        "__MONOTONIC_TIMESTAMP": 1_000_000_000 + after,
-        "_BOOT_ID": BOOT,
-        "MESSAGE": "fine",
-        "_SYSTEMD_UNIT": "import.service",
-        "_UID": 7,
-        "_PID": 9,
-        "PRIORITY": 6,
-        **fields,
-    }
-
-
-def burst(count: int, *, begin: float = 0, lasts: float = 5, **fields: str | int) -> list[Fields]:
-    """So many entries, evenly."""
-    return [at(begin + lasts * place / count, **fields) for place in range(count)]
-
-
-def with_fields(entries: Iterable[Fields], fields: Fields) -> list[Fields]:
-    """The same entries, with these fields."""
-    return [{**one, **fields} for one in entries]
-
-
-def report(seconds: float, unit: str = "import.service") -> Fields:
-    """Journald tells what it dropped."""
-    return {
-        **at(seconds, _SYSTEMD_UNIT="systemd-journald.service", _UID=0, _TRANSPORT="driver", OBJECT_SYSTEMD_UNIT=unit),
-        "MESSAGE_ID": SUPPRESSED.decode(),
-        "N_DROPPED": 430,
-    }
-
-
-def around(*pieces: Iterable[Fields], until: int = 90) -> list[Fields]:
-    """The pieces in the order of their time; somebody else speaks each second, so that the journal goes on."""
-    others = (at(second, _SYSTEMD_UNIT="other.service") for second in range(-60, until))
-    return sorted(itertools.chain(others, *pieces), key=lambda entry: int(str(entry["__REALTIME_TIMESTAMP"])))
-
-
-def told(readings: Iterable[Reading]) -> list[Gap]:
-    """The gaps, in the order in which they were told."""
-    return [gap for reading in readings for gap in reading.gaps]
-
-
-def replayed(directory: Path, *entries: Fields, job: WatchedJob = JOB) -> list[Gap]:
-    source = Source(directory=str(write_journal(directory / "journal", entries)))
-    return told(read_extent(source, [job], since=Usec(START)))
-
-
-def suspect(begin: float = 0) -> Gap:
-    """From the first message of the interval to its end."""
-    since = Usec(BEGIN + int(begin * SECOND))
-    return Gap(reason=GapReason.SUSPECT, since=since, until=Usec(since + 30 * SECOND), job=JOB.name)
 
 
 def test_another_host_tells_nothing_of_a_unit_that_is_called_the_same(tmp_path: Path) -> None:
@@ -136,15 +92,6 @@ def test_what_is_counted_together(tmp_path: Path, pieces: list[Iterable[Fields]]
     assert expected == found
 
 
-BY_SLICE = replace(NAMED, units=("import.slice",))
-BY_SLICE_GLOB = replace(NAMED, units=("import*",))
-BY_IDENTIFIER = replace(NAMED, identifiers=("importer",))
-IN_SLICE = {"_SYSTEMD_UNIT": "worker.service", "_SYSTEMD_SLICE": "import.slice"}
-BY_PID_1 = {"_SYSTEMD_UNIT": "init.scope", "_UID": 0, "_PID": 1, "UNIT": "import.service"}
-BY_ROOT = {"_SYSTEMD_UNIT": "helper.service", "_UID": 0, "OBJECT_SYSTEMD_UNIT": "import.service"}
-BY_CRON = {"_SYSTEMD_UNIT": "cron.service", "SYSLOG_IDENTIFIER": "importer"}
-
-
 @pytest.mark.parametrize(
     ("job", "fields", "expected"),
     [
@@ -186,16 +133,6 @@ BACK = 60
 """By how many seconds the clock is set back, at the begin of the burst."""
 
 
-def when(entry: Fields) -> int:
-    """What its wall clock showed."""
-    return int(str(entry["__REALTIME_TIMESTAMP"]))
-
-
-def moved(entry: Fields, *, by: int) -> Fields:
-    """The same entry, stamped by a wall clock that was set by so many seconds."""
-    return {**entry, "__REALTIME_TIMESTAMP": when(entry) + by * SECOND}
-
-
 def set_back(entries: Iterable[Fields]) -> list[Fields]:
     """The same entries, with a wall clock that was set back."""
     return [moved(one, by=-BACK) if when(one) >= BEGIN else one for one in entries]
@@ -227,16 +164,16 @@ def test_surge_before_a_step_is_told_by_both_clocks(tmp_path: Path, step: int) -
         assert gap.touches(JOB.name, Usec(end - SECOND), Usec(end))
 
 
-@pytest.mark.parametrize(("step", "reason"), [(60, GapReason.SUSPECT), (3600, GapReason.UNREADABLE)])
-def test_clock_set_forward_within_a_burst(tmp_path: Path, step: int, reason: GapReason) -> None:
-    """A look by the wall clock finds all of it or a half; the gap lies in what was logged by the new clock."""
+@pytest.mark.parametrize("step", [60, 3600])
+def test_clock_set_forward_within_a_burst(tmp_path: Path, step: int) -> None:
+    """A look by the wall clock may find a half of it only: a gap in what was logged by the new clock."""
     entries = [
         moved(one, by=step) if when(one) >= BEGIN else one for one in around(burst(10_000, begin=-2.5), until=60)
     ]
     (gap,) = [gap for gap in replayed(tmp_path, *entries) if gap.reason is not GapReason.CLOCK]
-    assert reason is gap.reason
-    assert gap.touches(JOB.name, Usec(BEGIN + step * SECOND), Usec(BEGIN + (step + 2) * SECOND))
-    assert gap.until < BEGIN + (step + 3) * SECOND
+    assert GapReason.UNREADABLE is gap.reason
+    assert BEGIN + step * SECOND < gap.since <= BEGIN + (step + 2.4) * SECOND
+    assert gap.until < BEGIN + (step + 33) * SECOND
 
 
 def reboot(entry: Fields, *, at: int, back: int, boot: str = "b" * 32) -> Fields:
@@ -266,36 +203,6 @@ def test_surge_before_a_clock_that_was_set_back_holds_nothing_back(tmp_path: Pat
     live.restart()
     assert [] == live.read()
     live.follower.close()
-
-
-class Live:
-    """A reader at a journal's tail whose clock the test sets; it can be replaced by its successor at any batch."""
-
-    def __init__(self, source: Source, job: WatchedJob = JOB) -> None:
-        self.source = source
-        self.job = job
-        self.now = BEGIN + 6 * SECOND
-        self.readings: list[Reading] = []
-        self.follower = self._start(None)
-
-    def _start(self, position: str | None) -> Follower:
-        since = Usec(START) if position is None else None
-        return Follower(self.source, [self.job], position=position, since=since, clock=lambda: self.now)
-
-    def restart(self) -> None:
-        """As after a kill: all that the successor knows is the last position."""
-        self.follower.close()
-        self.follower = self._start(next(one.position for one in reversed(self.readings) if one.position is not None))
-
-    def read(self, *, restart: bool = False) -> list[Gap]:
-        """Reads to the tail; the gaps told on the way."""
-        before = len(self.readings)
-        while True:
-            self.readings.append(self.follower.step())
-            if self.readings[-1].at_tail:
-                return told(self.readings[before:])
-            if restart:
-                self.restart()
 
 
 @pytest.mark.parametrize("restart", [False, True], ids=["one reader", "a reader a batch"])
@@ -388,6 +295,6 @@ def test_job_that_logs_too_much_for_a_second_look(
     monkeypatch.setattr(recount, "MOST_ENTRIES", 9_000)
     (gap,) = replayed(tmp_path, *around(burst(10_000)))
     assert (GapReason.UNREADABLE, "import") == (gap.reason, gap.job)
-    assert BEGIN < gap.since < gap.until < BEGIN + 5 * SECOND
+    assert BEGIN < gap.since < BEGIN + 5 * SECOND < gap.until < BEGIN + 35 * SECOND
     assert "job import: can't tell" in caplog.text
     assert "it logged too much" in caplog.text

@@ -68,10 +68,10 @@ class CountedJob:
         self.done: list[JobTally] = []
 
     def count(self, at: int) -> None:
-        """One more entry of the job, at `at`."""
+        """One more entry of the job, at `at`. A tally lies within one second of the clock."""
         if not self.first_at <= at < self.closes_at:
             self._close()
-            self.first_at, self.closes_at = at, at + TALLY_WIDTH
+            self.first_at, self.closes_at = at, at - at % TALLY_WIDTH + TALLY_WIDTH
         self.entries += 1
         self.last_at = at
 

@@ -10,9 +10,9 @@ from typing import Final
 
 from systemd._reader import _Reader
 
-from watcher.core.duration import SECOND, Usec
-from watcher.core.found import TALLY_WIDTH
+from watcher.core.duration import Usec
 from watcher.core.rule import WatchedJob
+from watcher.journal.clocks import SMALLEST_STEP
 from watcher.journal.counting import CountedJob
 from watcher.journal.entry import Entry
 from watcher.journal.matcher import SUPPRESSED, Matcher
@@ -26,8 +26,12 @@ from watcher.journal.units import is_glob, unit_name
 MOST_ENTRIES: Final = 500_000
 """A look takes in no more: a second, or two where a glob may name a slice, in which nothing else is read."""
 
-_SLACK: Final = Usec(3 * SECOND)
-"""A place is found by the wall clock; one that is slewed may go back a little."""
+_SLEWED: Final = SMALLEST_STEP
+"""So far the stamps of what comes one after the other may go back, and nothing tells of it."""
+_SLACK: Final = Usec(3 * _SLEWED)
+"""A place is found by the stamps, as if they only rose."""
+_MOST_NAMES: Final = 8
+"""The library asks for each name by itself; to read what others wrote is sooner done than to look for more of them."""
 _ABOUT: Final = ("_SYSTEMD_UNIT", "UNIT", "OBJECT_SYSTEMD_UNIT", "COREDUMP_UNIT", "_SYSTEMD_SLICE")
 """The fields by which an entry can be a unit's."""
 
@@ -39,24 +43,24 @@ class UntoldError(Exception):
 def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...]:
     """The intervals of the job's units that ended within the surge, full and without a report.
 
-    Raises JournalError, OSError: it can't be read; UntoldError: there is too much, or something that was counted is
-    not found again. It may be deleted, and where the clock was set back the same instants may be those of others.
+    Raises JournalError, OSError: it can't be read; UntoldError: there is too much, or fewer entries are found than were
+    counted. They may be deleted, and where the clock was set back the same instants may be those of others.
     """
     if not job.units:  # what is told by its identifier is no unit's of the job
         return ()
-    if surge.torn:
+    if surge.entries is None:
         raise UntoldError("the clock was set")
     pools = Pools(surge.looked_from)
     reader = open_journal(source)
     try:
         _narrow(reader, job)
-        reader.seek_realtime(surge.looked_from - TALLY_WIDTH - _SLACK)
+        reader.seek_realtime(surge.looked_from - _SLACK)
         seen = _count(reader, pools, _places(job), surge)
     finally:
         reader.close()
     if seen < surge.entries:
         raise UntoldError(f"of {surge.entries} entries that were counted only {seen} are found again")
-    return tuple(cut for cut in pools.cuts() if surge.since <= cut.last_at <= surge.until)
+    return tuple(cut for cut in pools.cuts() if surge.since - _SLEWED <= cut.last_at <= surge.until + _SLEWED)
 
 
 def _places(job: WatchedJob) -> Places:
@@ -67,7 +71,7 @@ def _places(job: WatchedJob) -> Places:
 def _narrow(reader: _Reader, job: WatchedJob) -> None:
     """Has the library leave out the others; it can't where a name is a glob."""
     names = [unit_name(unit) for unit in job.units]
-    if any(map(is_glob, names)):
+    if any(map(is_glob, names)) or len(names) + len(job.identifiers) > _MOST_NAMES:
         return
     wanted = [(field, name) for field in _ABOUT for name in names]
     wanted += [("SYSLOG_IDENTIFIER", identifier) for identifier in job.identifiers]
@@ -84,7 +88,7 @@ def _count(reader: _Reader, pools: Pools, places: Places, surge: Surge) -> int:
     """
     step, get, realtime = reader._next, reader._get, reader._get_realtime
     known, learn, owned_elsewhere = places.known, places.learn, places.owned_elsewhere
-    first = surge.looked_from - TALLY_WIDTH  # as a tally that ends at `looked_from` may begin there
+    last = surge.until + _SLEWED
     read = seen = 0
     while step():
         read += 1
@@ -93,7 +97,7 @@ def _count(reader: _Reader, pools: Pools, places: Places, surge: Surge) -> int:
         at = realtime()
         if at > surge.due_at:
             break
-        if at < first:
+        if at < surge.looked_from:
             continue
         unit = _field(get, "_SYSTEMD_UNIT")
         place = known.get(unit) or learn(unit)
@@ -101,12 +105,11 @@ def _count(reader: _Reader, pools: Pools, places: Places, surge: Surge) -> int:
             continue
         entry = Entry(reader, unit)
         if unit is not None and (place.jobs or places.wrote(entry)):
-            seen += at <= surge.until
-            if at >= surge.looked_from:
-                clock, boot = reader._get_monotonic()
-                pools.count(unit, _field(get, "PRIORITY"), boot=boot, clock=clock, at=at)
+            seen += at <= last
+            clock, boot = reader._get_monotonic()
+            pools.count(unit, _field(get, "PRIORITY"), boot=boot, clock=clock, at=at)
             continue
-        seen += at <= surge.until and bool(places.owners(entry))
+        seen += at <= last and bool(places.owners(entry))
         if entry.field("MESSAGE_ID") == SUPPRESSED and entry.is_journald():
             boot = reader._get_monotonic()[1]
             for dropped in entry.every("OBJECT_SYSTEMD_UNIT"):

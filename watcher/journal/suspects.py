@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from typing import Any
+from zlib import crc32
 
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import Usec
@@ -35,11 +36,19 @@ class Suspects:
     def carry(self) -> dict[str, Any]:
         """What must survive a restart, for `resume`; {} if there is nothing."""
         surges = self._surges.dump()
-        return {"surges": surges} if surges else {}
+        if not surges:
+            return {}
+        counted_by = {name: _counted_by(self._jobs[name]) for name in self._surges.jobs}
+        return {"surges": surges, "counted_by": counted_by}
 
     def resume(self, carry: dict[str, Any]) -> None:
         """Goes on with what `carry` gave."""
         self._surges.load(carry.get("surges"), self._jobs.keys())
+        counted_by = carry.get("counted_by")
+        known = counted_by if isinstance(counted_by, dict) else {}
+        for name in self._surges.jobs:
+            if known.get(name) != _counted_by(self._jobs[name]):
+                self._surges.change_units(name)
 
     def count(self, tallies: Iterable[JobTally], *, before: str, after: str) -> None:
         """Takes in what was counted from one cursor to another; both clocks in them tell how the one was set."""
@@ -85,10 +94,17 @@ class Suspects:
         return tuple(Gap(reason=GapReason.SUSPECT, since=cut.first_at, until=_end(cut), job=surge.job) for cut in cuts)
 
 
+def _counted_by(job: WatchedJob) -> int:
+    """Tells whether a reload has changed which entries are the job's."""
+    return crc32(repr((job.units, job.identifiers)).encode())
+
+
 def _end(cut: Cut) -> Usec:
     """When its interval ran out; where the clock was set forward within it, at least its last message is in."""
     return Usec(max(cut.first_at + INTERVAL, cut.last_at))
 
 
 def _unreadable(surge: Surge) -> Gap:
-    return Gap(reason=GapReason.UNREADABLE, since=surge.since, until=surge.until, job=surge.job)
+    """A unit that was cut off then may have lost messages until its interval ran out."""
+    until = Usec(surge.until + INTERVAL)
+    return Gap(reason=GapReason.UNREADABLE, since=surge.since, until=until, job=surge.job)
