@@ -94,6 +94,32 @@ def test_a_step_inside_a_batch_begins_a_batch_of_its_own(tmp_path: Path) -> None
     assert 28 == sum(reading.entries for reading in readings[: stepped[0]])
 
 
+@pytest.mark.parametrize("step", [HOUR, -HOUR, 5 * SECOND, -5 * SECOND])
+@pytest.mark.parametrize("host", [None, "f" * 32])
+def test_two_steps_inside_a_batch_are_found(tmp_path: Path, step: int, host: str | None) -> None:
+    """The clock is set and put right while nobody reads: what was logged meanwhile is by a clock of its own."""
+    plain = lines(4000, errors=400)
+    told = [one if not 1300 <= k < 1700 else replace(one, at=one.at + step, monotonic_at=one.at)
+            for k, one in enumerate(plain)]  # fmt: skip
+    write(tmp_path, "system", [replace(one, host=host) for one in told])
+    follower = Follower(Source(directory=str(tmp_path), host=host), [JOB], since=Usec(T0))
+    with Gathered(follower) as gathered:
+        reading = gathered.until(entries=len(plain))
+    assert 10 == len([found for found in reading.found if isinstance(found, Match)])
+    expected = [step, -step] if host is None else [0, 0]
+    assert expected == [gap.step for gap in reading.gaps if gap.reason is GapReason.CLOCK]
+
+
+def test_reboots_inside_a_batch_are_no_steps(tmp_path: Path) -> None:
+    """The clocks of three boots lie apart by something else each; only those of one boot must not."""
+    boots = [lines(300, start=T0 + k * HOUR, boot=f"{k}" * 32, errors=50) for k in range(3)]
+    write(tmp_path, "system", [replace(one, monotonic_at=one.at - k * HOUR) for k in range(3) for one in boots[k]])
+    follower = Follower(Source(directory=str(tmp_path)), [JOB], since=Usec(T0))
+    with Gathered(follower) as gathered:
+        reading = gathered.until(entries=900)
+    assert () == reading.gaps
+
+
 TRACE = ["Traceback (most recent call last):", "  error in the middle", "  error further on", "ValueError: error"]
 
 

@@ -63,7 +63,7 @@ def test_it_goes_back_far_enough_in_each_second(tmp_path: Path, by: int) -> None
 @pytest.mark.parametrize("job", [JOB, NAMED], ids=["by glob", "by name"])
 @pytest.mark.parametrize("behind", [0.005, 0.4, 0.9])
 def test_host_whose_clock_is_a_little_behind_in_the_same_file(tmp_path: Path, job: WatchedJob, behind: float) -> None:
-    """Stamps that go to and fro by less than a step are nothing to suspect."""
+    """Stamps that go back and forth by less than a step are nothing to suspect."""
     other = [moved(one, by=-behind) for one in with_fields(around(burst(6_007)), OTHER_HOST)]
     both = sorted([*around(burst(6_003)), *other], key=lambda one: int(str(one["__MONOTONIC_TIMESTAMP"])))
     assert [] == replayed(tmp_path, *both, job=job)

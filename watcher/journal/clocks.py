@@ -8,12 +8,12 @@ gone on alike; where they have not, the wall clock was set, or the machine slept
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from watcher.core.coverage import Gap, GapReason
 from watcher.core.duration import SECOND
-from watcher.journal.position import parse_cursor, realtime_of
+from watcher.journal.position import clocks_of, parse_cursor, realtime_of
 
 SMALLEST_STEP = SECOND
 """A clock that is only slewed differs by less, for hours."""
@@ -51,6 +51,17 @@ def clock_set(before: str, after: str) -> int | None:
         return step.step
     places = before.startswith("s=") and after.startswith("s=")
     return 0 if places and realtime_of(before) - realtime_of(after) >= SMALLEST_STEP else None
+
+
+def is_step_hidden(before: str, after: str, between: Iterable[str]) -> bool:
+    """Whether the clock was set, and set again, so that two cursors tell nothing of it and one between them does."""
+    apart: dict[str, int] = {}  # how far the two clocks of each boot are
+    for cursor in (before, after, *between):
+        if cursor.startswith("s="):
+            boot, monotonic, realtime = clocks_of(cursor)
+            if abs(realtime - monotonic - apart.setdefault(boot, realtime - monotonic)) >= SMALLEST_STEP:
+                return True
+    return False
 
 
 class Steps:

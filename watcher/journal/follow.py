@@ -195,7 +195,9 @@ class Follower:
                 break
             self._batches.read(reader, self._stand.order, stretch, careful=careful)
             self.finished = stretch.finished
-            step = 0 if stretch.again else self._horizon.begin_with_step(self._stand.cursor, stretch)
+            step = 0
+            if not stretch.again:
+                step = self._horizon.begin_with_step(self._stand.cursor, stretch, between=self._scanner.cursors)
             if not stretch.again:
                 break
             self._pace.refused(careful=careful)

@@ -5,13 +5,13 @@ Knows stretches and the clocks in their cursors; must not know readers or rules.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from watcher.core.coverage import Gap
 from watcher.core.duration import SECOND, Usec
 from watcher.journal.batch import Stretch
-from watcher.journal.clocks import Now, Steps, step_between
+from watcher.journal.clocks import Now, Steps, is_step_hidden, step_between
 from watcher.journal.source import Source
 
 STAMP_SLACK = SECOND
@@ -35,6 +35,7 @@ class Horizon:
         self._now = now
         self._own_steps = Steps(now)
         self._begun = 0
+        self._parted = 0
         self._begins = False
 
     def seen_until(self, stretch: Stretch, *, end: Usec | None) -> Usec:
@@ -62,15 +63,19 @@ class Horizon:
         self.read_until = max(self.read_until, known_until)
         return self.read_until
 
-    def begin_with_step(self, before: str, stretch: Stretch) -> int:
+    def begin_with_step(self, before: str, stretch: Stretch, *, between: Iterable[str] = ()) -> int:
         """Has a stretch read again that goes over a step of the clock, until the step lies before its first entry.
 
-        `before` is the cursor that it was read from. Answers by how many microseconds the clock was set, once the
-        stretch is one entry right after that: then what is remembered has to be set before it is read again. 0: it is
-        not that far, or there is no step of the clock by which windows are opened.
+        `before` is the cursor that it was read from; those `between` may show two steps, of which its ends tell
+        nothing. Answers by how many microseconds the clock was set, once the stretch is one entry right after that:
+        then what is remembered has to be set before it is read again. 0: it is not that far, or there is no step of
+        the clock by which windows are opened.
         """
         gap = step_between(before, stretch.cursor)
-        if gap is None or self._begun > MOST_STEPS or not self._keeps_our_time(stretch.cursor):
+        if gap is None:
+            self._part_at_hidden_step(before, stretch, between)
+            return 0
+        if self._begun > MOST_STEPS or not self._keeps_our_time(stretch.cursor):
             return 0
         if stretch.entries > 1:
             stretch.refuse(keep=stretch.entries // 2)
@@ -80,6 +85,11 @@ class Horizon:
         self._begun, self._begins = self._begun + 1, True
         stretch.refuse(keep=1)
         return gap.step
+
+    def _part_at_hidden_step(self, before: str, stretch: Stretch, between: Iterable[str]) -> None:
+        if stretch.entries > 1 and self._parted <= MOST_STEPS and is_step_hidden(before, stretch.cursor, between):
+            self._parted += 1
+            stretch.refuse(keep=stretch.entries // 2)
 
     def gaps_told(self, before: str, stretch: Stretch) -> tuple[Gap, ...]:
         """The step that this stretch, now taken, goes over or begins with; only in that case it says by how much."""

@@ -81,6 +81,12 @@ def realtime_of(cursor: str) -> Usec:
     return Usec(int(cursor[place + 3 : cursor.index(";x=")], 16))
 
 
+def clocks_of(cursor: str) -> tuple[str, int, int]:
+    """Boot, monotonic and realtime of a cursor from the journal itself."""
+    boot, monotonic, realtime, end = (cursor.index(part) for part in (";b=", ";m=", ";t=", ";x="))
+    return cursor[boot + 3 : monotonic], int(cursor[monotonic + 3 : realtime], 16), int(cursor[realtime + 3 : end], 16)
+
+
 def since_cursor(at: Usec) -> str:
     """A cursor that names no entry, just an instant: everything at or after it is still to be read."""
     return f"t={max(at, 0):x}"

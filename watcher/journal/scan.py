@@ -6,7 +6,7 @@ Knows what becomes of an entry; must not know positions, polling, repair or proc
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from watcher.core.coverage import Gap, GapReason
@@ -136,6 +136,11 @@ class Scanner:
             self._entries += read
             self._last_at = last_at
         return read
+
+    @property
+    def cursors(self) -> Iterator[str]:
+        """The entries of the tally so far that something comes of."""
+        return (found.cursor for found in self._found)
 
     def drain(self) -> Tally:
         """The tally so far; a new one begins."""
