@@ -27,6 +27,7 @@ from watcher.journal.scan import Scanner, Tally
 from watcher.journal.source import Source
 from watcher.journal.stand import Left, Stand
 from watcher.journal.suspects import Suspects
+from watcher.journal.tails import ends_lost
 
 PROBED_ENTRIES = 50
 """What a reader that dies again takes with it."""
@@ -76,6 +77,10 @@ class Follower:
         by_host = source.is_mixed and fits is None  # who asks that sees to it that it is one host
         self._scanner = Scanner(jobs, heartbeat=heartbeat, elsewhere=elsewhere, by_host=by_host)
         self._suspects = Suspects(source, jobs)
+        self._begun_at = self._stand.at or Usec(0)
+        self._ends_told = _numbers(self._stand.carry.get("ends"))
+        # of one host among others nobody knows whose the last number is
+        self._are_ends_due = source.host is None and self._stand.is_anywhere
         self._batches = BatchReader(self._scanner, clock=clock, until=until, absent=absent)
         self._scanner.resume(self._stand.carry)
         self._suspects.resume(self._stand.carry)
@@ -168,11 +173,24 @@ class Follower:
                 # what comes into a journal that is still missing is new, what it may bring along is not
                 self._stand.begin_at(Usec(self._clock()))
             raise
+        if self._are_ends_due and not self._hold.is_probing:  # a reader has died, perhaps of that
+            self._look_at_ends(reader)
         if not self._hold.is_placed:
             if self._until is not None and not self._hold.is_probing:
                 self._ahead.find(reader, self._until)
             self._place(reader)
         return reader
+
+    def _look_at_ends(self, reader: _Reader) -> None:
+        """Once: what was lost at the end of a file since the last position, before anything that follows is read."""
+        self._are_ends_due = False
+        now = None if self._clock is None else Usec(self._clock())
+        known = dict(self._stand.order.lasts) | self._ends_told
+        lost = ends_lost(reader, self._source, since=self._begun_at, known=known, now=now)
+        for sequence, number, gap in lost:
+            self._stand.tell(gap)
+            self._ends_told[sequence] = number
+        self._hold.is_placed = False
 
     def _place(self, reader: _Reader) -> None:
         now = Usec(self._clock()) if self._clock is not None else Usec(0)
@@ -223,7 +241,8 @@ class Follower:
         self._hold.is_placed = False
 
     def _carry(self) -> dict[str, Any]:
-        return {**self._scanner.carry(), **self._suspects.carry()}
+        ends = {"ends": self._ends_told} if self._ends_told else {}
+        return {**self._scanner.carry(), **self._suspects.carry(), **ends}
 
     # ------------------------------------------------------------------------------------------------ readings
 
@@ -272,3 +291,9 @@ class Follower:
             return ()
         self._stand.stir()  # or the same would be looked at again after a restart
         return self._suspects.gaps(seen_until, at_end=at_end, trusts=not self._hold.is_probing)
+
+
+def _numbers(carried: object) -> dict[str, int]:
+    """What is malformed is left out."""
+    known = carried if isinstance(carried, dict) else {}
+    return {name: number for name, number in known.items() if type(name) is str and type(number) is int}
