@@ -87,6 +87,62 @@ def test_burst_a_minute_after_a_step_forward(tmp_path: Path, step: float, by: in
     assert [GapReason.CLOCK] == [gap.reason for gap in replayed(tmp_path, *later(stepped, by=by))]
 
 
+@pytest.mark.parametrize("count", [9_950, 10_000])
+@pytest.mark.parametrize(
+    ("step", "later"), [(-1.5, 61), (-60, 61), (-60, 10), (-3600, 61), (-3600, 300), (-3600, 1500)]
+)
+def test_burst_after_the_clock_was_set_back(tmp_path: Path, count: int, step: float, later: int) -> None:
+    """What was stamped before with the same instants is passed over, for as long as there is any."""
+    story = around(burst(count, begin=later), until=later + 60)
+    stepped = [moved(one, by=step) if when(one) >= BEGIN else one for one in story]
+    expected = [GapReason.CLOCK, *([GapReason.SUSPECT] if count == 10_000 else [])]
+    assert expected == [gap.reason for gap in replayed(tmp_path, *stepped)]
+
+
+@pytest.mark.parametrize("fast", [20, 4096], ids=["two steps", "hidden in a batch"])
+@pytest.mark.parametrize(("count", "expected"), [(9_950, []), (10_000, [GapReason.SUSPECT])])
+def test_burst_after_the_clock_was_put_right_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, expected: list[GapReason], fast: int
+) -> None:
+    """It was ahead for half a minute; the burst comes while the stamps of then come again."""
+    monkeypatch.setattr(follow, "FAST_ENTRIES", fast)
+    monkeypatch.setattr(follow, "CAREFUL_ENTRIES", min(fast, 500))
+    ahead = range(BEGIN, BEGIN + 30 * SECOND)
+    story = around(burst(count, begin=70), until=130)
+    found = replayed(tmp_path, *(moved(one, by=300) if when(one) in ahead else one for one in story))
+    assert expected == [gap.reason for gap in found if gap.reason is not GapReason.CLOCK]
+    assert (2 if fast == 20 else 0) == len(found) - len(expected)
+
+
+def test_quiet_job_after_reboots_with_the_clock_behind(tmp_path: Path) -> None:
+    """What was loud before is long ago, whatever the clock says now."""
+    hours = 5 * 3600
+    loud = around(burst(12_001, begin=-60, lasts=50), until=0)
+    other = {"_BOOT_ID": "b" * 32}
+    behind = [moved(one, by=-hours) for one in with_fields(around(until=60)[60:], other)]
+    right = with_fields(around(burst(50, begin=1800), burst(50, begin=3600), until=3700)[120:], other)
+    assert {GapReason.CLOCK} >= {gap.reason for gap in replayed(tmp_path, *loud, *behind, *right) if gap.since > BEGIN}
+
+
+@pytest.mark.parametrize("reloads", [1, 2, 3])
+def test_reloads_within_a_burst_that_is_cut(tmp_path: Path, reloads: int) -> None:
+    """What was counted by the old units still tells that the job is loud, also where a second holds several."""
+    story = around(burst(10_000, lasts=20), until=60)
+    live = Live(Source(directory=str(tmp_path)))
+    begin = START
+    for number in range(reloads):
+        end = BEGIN + int((10 + number / 10) * SECOND)
+        write_journal(tmp_path, [one for one in story if begin <= when(one) < end], name=f"before-{number}")
+        live.now = begin = end
+        assert [] == live.read()
+        live.job = replace(JOB, units=(*JOB.units, f"chatty-{number}.service"))
+        live.restart()
+    write_journal(tmp_path, [one for one in story if when(one) >= begin], name="after")
+    live.now = BEGIN + 90 * SECOND
+    assert [suspect()] == live.read()
+    live.follower.close()
+
+
 @pytest.mark.parametrize("known", [-1, 6], ids=["before the burst", "after the burst"])
 @pytest.mark.parametrize("wide", [True, False], ids=["to fewer units", "to more units"])
 def test_reload_that_changes_the_units_of_a_job(tmp_path: Path, known: int, *, wide: bool) -> None:
@@ -103,22 +159,6 @@ def test_reload_that_changes_the_units_of_a_job(tmp_path: Path, known: int, *, w
     write_journal(tmp_path, [one for one in story if when(one) >= end], name="after")
     live.now = BEGIN + 60 * SECOND
     assert [] == live.read()
-    live.follower.close()
-
-
-def test_reload_within_a_burst_that_is_cut(tmp_path: Path) -> None:
-    """What was counted by the old units still tells that the job is loud."""
-    story = around(burst(10_000, lasts=20), until=60)
-    half = BEGIN + 10 * SECOND
-    write_journal(tmp_path, [one for one in story if when(one) < half], name="before")
-    live = Live(Source(directory=str(tmp_path)))
-    live.now = half
-    assert [] == live.read()
-    live.job = replace(JOB, units=(*JOB.units, "chatty.service"))
-    live.restart()
-    write_journal(tmp_path, [one for one in story if when(one) >= half], name="after")
-    live.now = BEGIN + 90 * SECOND
-    assert [suspect()] == live.read()
     live.follower.close()
 
 

@@ -64,6 +64,26 @@ def is_step_hidden(before: str, after: str, between: Iterable[str]) -> bool:
     return False
 
 
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """What tells the instants of a boot from those that were stamped before the clock was set back.
+
+    `apart` is how far its two clocks are now; up to `until` the same stamps may have been given before.
+    """
+
+    boot: str
+    apart: int
+    until: int
+
+    def cursor_at(self, at: int) -> str:
+        """The cursor by which an entry of that instant is sought."""
+        return f"b={self.boot};m={max(at - self.apart, 0):x};t={max(at, 0):x}"
+
+    def stamped(self, at: int, monotonic: int, boot: bytes) -> bool:
+        """Whether an entry with these clocks was stamped by the clock as it is now."""
+        return abs(at - monotonic - self.apart) < SMALLEST_STEP and boot.hex() == self.boot
+
+
 class Steps:
     """Steps that no entry shows yet, by this machine's own two clocks, of which `now` gives a look.
 

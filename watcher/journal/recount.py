@@ -12,7 +12,7 @@ from systemd._reader import _Reader
 
 from watcher.core.duration import Usec
 from watcher.core.rule import WatchedJob
-from watcher.journal.clocks import SMALLEST_STEP
+from watcher.journal.clocks import SMALLEST_STEP, Anchor
 from watcher.journal.counting import CountedJob
 from watcher.journal.entry import Entry
 from watcher.journal.matcher import SUPPRESSED, Matcher
@@ -40,11 +40,11 @@ class UntoldError(Exception):
     """It can't be told by the journal what became of a surge."""
 
 
-def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...]:
+def cuts_in(source: Source, job: WatchedJob, surge: Surge, *, anchor: Anchor | None) -> tuple[Cut, ...]:
     """The intervals of the job's units that ended within the surge, full and without a report.
 
     Raises JournalError, OSError: it can't be read; UntoldError: there is too much, or fewer entries are found than were
-    counted. They may be deleted, and where the clock was set back the same instants may be those of others.
+    counted, as some were deleted. With `anchor` what others were stamped with before is left out.
     """
     if not job.units:  # what is told by its identifier is no unit's of the job
         return ()
@@ -54,8 +54,11 @@ def cuts_in(source: Source, job: WatchedJob, surge: Surge) -> tuple[Cut, ...]:
     reader = open_journal(source)
     try:
         _narrow(reader, job)
-        reader.seek_realtime(surge.looked_from - _SLACK)
-        seen = _count(reader, pools, _places(job), surge)
+        if anchor is None:
+            reader.seek_realtime(surge.looked_from - _SLACK)
+        else:
+            reader.seek_cursor(anchor.cursor_at(surge.looked_from - _SLACK))
+        seen = _count(reader, pools, _places(job), surge, anchor)
     finally:
         reader.close()
     if seen < surge.entries:
@@ -81,7 +84,7 @@ def _narrow(reader: _Reader, job: WatchedJob) -> None:
     reader.add_match(b"MESSAGE_ID=" + SUPPRESSED)
 
 
-def _count(reader: _Reader, pools: Pools, places: Places, surge: Surge) -> int:
+def _count(reader: _Reader, pools: Pools, places: Places, surge: Surge, anchor: Anchor | None) -> int:
     """Counts the entries up to the time when the surge is due; how many were the job's up to its end.
 
     Raises UntoldError: there were too many.
@@ -95,9 +98,11 @@ def _count(reader: _Reader, pools: Pools, places: Places, surge: Surge) -> int:
         if read > MOST_ENTRIES:
             raise UntoldError("it logged too much")
         at = realtime()
-        if at > surge.due_at:
+        if anchor is not None and not anchor.stamped(at, *reader._get_monotonic()):
+            continue
+        if at > surge.due_at and seen:
             break
-        if at < surge.looked_from:
+        if not surge.looked_from <= at <= surge.due_at:  # a clock that was ahead for a while leaves such before them
             continue
         unit = _field(get, "_SYSTEMD_UNIT")
         place = known.get(unit) or learn(unit)

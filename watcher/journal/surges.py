@@ -26,8 +26,6 @@ _COARSE: Final = 10
 _KEPT: Final = LOOKED_BACK // SECOND + 2 * _COARSE
 _MOST: Final = 2 * _SECONDS
 """Counts of a job before the old ones are put together: twice what is left then, so that it is done seldom."""
-_MOST_LOADED: Final = 4 * _SECONDS
-"""What entries out of order can make of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +160,10 @@ class Surges:
     def _put_aside(self, job: JobName, *, seconds: int) -> None:
         """What was counted until now tells only whether the job is loud; its seconds are moved."""
         before = self._former.pop(job, {}), self._seconds.pop(job, {})
-        self._former[job] = {one + seconds: entries for known in before for one, entries in known.items()}
+        moved = self._former[job] = {}
+        for known in before:
+            for one, entries in known.items():
+                moved[one + seconds] = moved.get(one + seconds, 0) + entries
 
     def _extend(self, tally: JobTally, *, is_torn: bool) -> None:
         surge, since, until = self._last.get(tally.job), tally.first_at, tally.last_at
@@ -185,8 +186,8 @@ class Surges:
 
 
 def _within_interval(known: dict[int, int], tally: JobTally) -> int:
-    since = tally.first_at - INTERVAL
-    return sum(entries for one, entries in known.items() if (one + 1) * SECOND > since)
+    since, until = tally.first_at - INTERVAL, tally.last_at + INTERVAL  # what a clock was ahead of is long ago
+    return sum(entries for one, entries in known.items() if (one + 1) * SECOND > since and one * SECOND <= until)
 
 
 def _thinned(known: dict[int, int], second: int) -> dict[int, int]:
@@ -207,8 +208,8 @@ def _torn(surge: Surge, step: int) -> Surge:
 def _counts(dumped: object, jobs: Collection[JobName]) -> dict[JobName, dict[int, int]]:
     found: dict[JobName, dict[int, int]] = {}
     for name, pairs in dumped.items() if isinstance(dumped, dict) else ():
-        if name in jobs and isinstance(pairs, list) and len(pairs) <= _MOST_LOADED:
-            found[name] = {pair[0]: pair[1] for pair in pairs if _are_numbers(pair)}
+        if name in jobs and isinstance(pairs, list):
+            found[name] = {pair[0]: pair[1] for pair in pairs[-2 * _MOST :] if _are_numbers(pair)}
     return found
 
 
