@@ -16,6 +16,7 @@ from watcher.core.names import RuleName
 from watcher.core.rule import Rule
 from watcher.core.severity import Severity
 from watcher.journal.clocks import Now
+from watcher.journal.extent import read_extent
 from watcher.journal.follow import Follower
 from watcher.journal.reading import Reading
 from watcher.journal.source import Source
@@ -108,6 +109,18 @@ def test_two_steps_inside_a_batch_are_found(tmp_path: Path, step: int, host: str
     assert 10 == len([found for found in reading.found if isinstance(found, Match)])
     expected = [step, -step] if host is None else [0, 0]
     assert expected == [gap.step for gap in reading.gaps if gap.reason is GapReason.CLOCK]
+
+
+@pytest.mark.parametrize("at", [10, 700, 2000, 2190])
+def test_step_of_one_host_in_a_file_of_several_moves_no_window(tmp_path: Path, at: int) -> None:
+    """Replay of it tells a gap at most, as reading each host by itself does live."""
+    here = [replace(one, host="a" * 32) for one in lines(2200, errors=2)]
+    ahead = [one if k < at else replace(one, at=one.at + HOUR, monotonic_at=one.at) for k, one in enumerate(here)]
+    other = [replace(one, host="b" * 32) for one in lines(1000, start=T0 + 300 * STEP, boot="b" * 32, errors=3)]
+    both = sorted([*ahead, *other], key=lambda one: one.monotonic_at or one.at)
+    source = Source(directory=str(write(tmp_path, "system", both).parent))
+    told = [gap for reading in read_extent(source, [JOB], since=Usec(T0)) for gap in reading.gaps]
+    assert {0} >= {gap.step for gap in told}
 
 
 def test_reboots_inside_a_batch_are_no_steps(tmp_path: Path) -> None:

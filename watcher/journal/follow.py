@@ -16,6 +16,7 @@ from watcher.core.duration import Usec
 from watcher.core.rule import WatchedJob
 from watcher.journal.ahead import Ahead
 from watcher.journal.batch import CAREFUL_ENTRIES, FAST_ENTRIES, Absent, BatchReader, Stretch
+from watcher.journal.census import hosts_in
 from watcher.journal.clocks import Now
 from watcher.journal.elsewhere import UNKNOWN, Elsewhere
 from watcher.journal.hold import Hold, OutgrownError
@@ -27,7 +28,7 @@ from watcher.journal.scan import Scanner, Tally
 from watcher.journal.source import Source
 from watcher.journal.stand import Left, Stand
 from watcher.journal.suspects import Suspects
-from watcher.journal.tails import ends_lost
+from watcher.journal.tails import ends_lost, told_before
 
 PROBED_ENTRIES = 50
 """What a reader that dies again takes with it."""
@@ -74,11 +75,11 @@ class Follower:
         self._pace = Pace(live=clock is not None)
         self._horizon = Horizon(source, live=clock is not None, now=now)
         self._ahead = Ahead()
-        by_host = source.is_mixed and fits is None  # who asks that sees to it that it is one host
-        self._scanner = Scanner(jobs, heartbeat=heartbeat, elsewhere=elsewhere, by_host=by_host)
+        self._by_host = source.is_mixed and fits is None  # who asks that sees to it that it is one host
+        self._scanner = Scanner(jobs, heartbeat=heartbeat, elsewhere=elsewhere, by_host=self._by_host)
         self._suspects = Suspects(source, jobs)
         self._begun_at = self._stand.at or Usec(0)
-        self._ends_told = _numbers(self._stand.carry.get("ends"))
+        self._ends_told = told_before(self._stand.carry.get("ends"))
         # of one host among others nobody knows whose the last number is
         self._are_ends_due = source.host is None and self._stand.is_anywhere
         self._batches = BatchReader(self._scanner, clock=clock, until=until, absent=absent)
@@ -193,6 +194,7 @@ class Follower:
         self._hold.is_placed = False
 
     def _place(self, reader: _Reader) -> None:
+        self._horizon.of_several = self._by_host and len(hosts_in(reader)) > 1
         now = Usec(self._clock()) if self._clock is not None else Usec(0)
         landing = self._stand.place(reader, errors=self._errors, now=now)
         self.visible = self.visible or landing.saw_entry
@@ -291,9 +293,3 @@ class Follower:
             return ()
         self._stand.stir()  # or the same would be looked at again after a restart
         return self._suspects.gaps(seen_until, at_end=at_end, trusts=not self._hold.is_probing)
-
-
-def _numbers(carried: object) -> dict[str, int]:
-    """What is malformed is left out."""
-    known = carried if isinstance(carried, dict) else {}
-    return {name: number for name, number in known.items() if type(name) is str and type(number) is int}

@@ -24,12 +24,14 @@ class Horizon:
     """The instant `read_until`, which only a clock that was set back takes back.
 
     `live`: the journal may still grow. With `now` a step of the wall clock is known before an entry shows it:
-    `step_since_entry` is what it was set by since the last one.
+    `step_since_entry` is what it was set by since the last one. `of_several`: the entries are those of several hosts,
+    each with its clocks.
     """
 
     def __init__(self, source: Source, *, live: bool, now: Callable[[], Now] | None) -> None:
         self.read_until = Usec(0)
         self.step_since_entry = 0
+        self.of_several = False
         self._source = source
         self._live = live
         self._now = now
@@ -103,6 +105,6 @@ class Horizon:
 
     def _keeps_our_time(self, cursor: str) -> bool:
         """Whether a step of the clock that stamped the entry is one of the clock by which windows are opened."""
-        if self._source.host:
+        if self._source.host or self.of_several:
             return False
         return not self._live or self._source.is_machine or self._own_steps.is_own(cursor)

@@ -73,6 +73,12 @@ def ends_lost(
     return tuple(lost for lost in found if lost is not None)
 
 
+def told_before(carried: object) -> dict[str, int]:
+    """The numbers that a place carries, by sequence id; what is malformed is left out."""
+    known = carried if isinstance(carried, dict) else {}
+    return {name: number for name, number in known.items() if type(name) is str and type(number) is int}
+
+
 def _lost(reader: _Reader, sequence: str, tail: Tail) -> Lost | None:
     try:
         landed = last_by_number(reader, sequence, tail.number)
