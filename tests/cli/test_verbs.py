@@ -214,6 +214,19 @@ def test_wait_for_a_daemon_that_does_not_come(
     assert shortest <= time.monotonic() - began < longest
 
 
+def test_wait_for_a_daemon_that_hangs(tmp_path: Path) -> None:
+    """The time that was given is over then, and that is what the exit code says."""
+    with closing(socket.socket(socket.AF_UNIX)) as listening:
+        listening.bind(str(tmp_path / "control.sock"))
+        listening.listen()
+        began = time.monotonic()
+        argv = [*COMMAND, "release", "wait", RELEASE, "--timeout", "1s", "--state-dir", str(tmp_path)]
+        said = subprocess.run(argv, capture_output=True, text=True, env=surroundings(), check=False)
+    assert (124, "") == (said.returncode, said.stdout), said.stderr
+    assert "no answer within" in said.stderr
+    assert 1 <= time.monotonic() - began < 10
+
+
 @pytest.mark.parametrize("cut_off", [1, 2])
 def test_look_that_is_cut_off_is_taken_again(tmp_path: Path, cut_off: int) -> None:
     """A daemon that ends in the middle of an answer leaves no doubt about what was done: it was a look."""

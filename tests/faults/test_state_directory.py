@@ -52,15 +52,24 @@ def test_directory_of_others(tmp_path: Path) -> None:
     """A slip in --state-dir: refused with the way out, and nothing is put there."""
     daemon = DaemonProcess(tmp_path, JOB)
     daemon.state.mkdir()
-    for name in ("passwd", "hosts", "fstab"):
+    for name in ("passwd", "hosts", "fstab\nand more", "group"):
         (daemon.state / name).touch()
     said = refused(daemon, "true")
-    assert f"{daemon.state}: holds things of others (fstab, hosts and 1 more)" in said
+    assert f"{daemon.state}: holds things of others (fstab\\nand more, group and 2 more)" in said
     assert f"--state-dir {daemon.state}/release-watcher" in said
-    assert ["fstab", "hosts", "passwd"] == sorted(os.listdir(daemon.state))
+    assert ["fstab\nand more", "group", "hosts", "passwd"] == sorted(os.listdir(daemon.state))
 
 
-@pytest.mark.parametrize("names", [(), ("disarm",), (".keep", "lost+found"), ("lock",)], ids=str)
+def test_directory_that_holds_a_directory_of_others(tmp_path: Path) -> None:
+    """As a home does."""
+    daemon = DaemonProcess(tmp_path, JOB)
+    (daemon.state / "Documents").mkdir(parents=True)
+    assert "(Documents)" in refused(daemon, "true")
+
+
+@pytest.mark.parametrize(
+    "names", [(), ("disarm",), (".keep", "lost+found"), ("lock",), ("watcher.yaml", "log", "aquota.user")], ids=str
+)
 def test_directory_that_was_made_before(tmp_path: Path, names: tuple[str, ...]) -> None:
     """What a person, a file system, or a start that was cut off leaves there does not make it another's."""
     daemon = DaemonProcess(tmp_path, JOB)

@@ -11,6 +11,7 @@ from typing import Self
 
 from watcher.adapters.foreign import foreign
 from watcher.core.errors import WatcherError
+from watcher.core.text import shown
 
 
 class StateLockedError(WatcherError):
@@ -31,6 +32,7 @@ _TRANSIENT = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE,
 
 _NAMED = 2
 """So many things of others are named."""
+_LONGEST = 60
 
 
 class StateLock:
@@ -73,7 +75,9 @@ class StateLock:
 def _refuse(directory: Path, names: tuple[str, ...]) -> None:
     """Raises StateDirectoryError if there are any."""
     if names:
-        some = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        some = ", ".join(shown(name, limit=_LONGEST) for name in names[:_NAMED]) + (
+            f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        )
         raise StateDirectoryError(
             f"{directory}: holds things of others ({some}) and no state of release-watcher",
             hint=f"give it a directory of its own, as in --state-dir {directory / 'release-watcher'}",

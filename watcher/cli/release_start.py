@@ -49,7 +49,7 @@ def register(args: argparse.Namespace, client: Client, output: Output) -> dict[s
         if job.get("backup") or job.get("check"):
             body |= _errands(client, job, body, output)
         found = client.change("/api/v1/releases", body).json
-        for warning in (*losses.warnings(), *_rollback_warnings(job, found)):
+        for warning in (*losses.warnings(), *_rollback_warnings(job, found["mode"])):
             output.message(warning)
     finally:
         losses.drop()
@@ -58,9 +58,9 @@ def register(args: argparse.Namespace, client: Client, output: Output) -> dict[s
     return found
 
 
-def _rollback_warnings(job: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
+def _rollback_warnings(job: Mapping[str, Any], mode: str) -> Iterator[str]:
     """That the command which may be needed can't be started, where that can be seen from here."""
-    if found["mode"] == "observe" or not job.get("command"):
+    if mode == "observe" or not job.get("command"):
         return
     with suppress(PermissionError):
         trouble = unusable(job["command"])

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from watcher.cli import exits
-from watcher.cli.client import Client, patiently
+from watcher.cli.client import SECONDS, Client, LostError, patiently
 from watcher.cli.output import Output, output_of
 from watcher.cli.reaching import address_of, client_of
 from watcher.cli.release_lines import headline, is_open, progress
@@ -22,6 +22,8 @@ _REDRAWN, _QUIET = 1.0, 30.0
 _RESTART = 5.0
 """So long a daemon that was never reached may take to come: it may just be restarted, or none may run at all."""
 _MARGIN = 15.0
+_LEAST = 0.5
+"""So long an answer may take that nothing had to be waited for."""
 _ENDING = ("queued", "running")
 _UNKNOWN_WIDTH = 80
 
@@ -45,11 +47,19 @@ def run(args: argparse.Namespace) -> int:
     client, output = client_of(args), output_of(args)
 
     def look() -> dict[str, Any]:
-        return client.read(address_of(args.id)).json
+        left = limit.left
+        seconds = SECONDS if left is None else min(SECONDS, left + _LEAST)
+        return client.read(address_of(args.id), seconds=seconds).json
 
     left = limit.left
     patience = _RESTART if left is None else min(left, _RESTART)
-    return wait(client, args.id, patiently(look, output.message, seconds=patience), limit, output)
+    try:
+        return wait(client, args.id, patiently(look, output.message, seconds=patience), limit, output)
+    except LostError as error:  # a daemon that hangs
+        if limit.left != 0:
+            raise
+        output.message(f"{args.id}: {error.message}")
+        return exits.TIMED_OUT
 
 
 def wait(client: Client, release: str, found: Mapping[str, Any], limit: Limit, output: Output) -> int:

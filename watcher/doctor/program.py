@@ -24,17 +24,21 @@ class Unusable:
 
 
 def unusable(command: Sequence[str]) -> Unusable | None:
-    """Why the command can't be started by anybody; None if it can be. Raises PermissionError: that can't be told."""
-    path, name = command[0], command_line(command)
+    """Why the command can't be started by anybody; None if it can be. Raises PermissionError: that can't be told.
+
+    Only the program is named: what it is given may not be for everybody who reads the answer.
+    """
+    path, name = command[0], command_line(command[:1])
     if not path.startswith("/"):
         return Unusable(f"{name}: no absolute path", "write the whole path, as in /usr/local/bin/…")
     try:
         mode = Path(path).stat().st_mode
     except PermissionError:
         raise
-    except OSError:
-        is_link = Path(path).is_symlink()
-        return Unusable(f"{name}: {path} leads nowhere" if is_link else f"{name}: there is no {path}", f"ls -l {path}")
+    except FileNotFoundError:
+        return Unusable(f"{name} leads nowhere" if Path(path).is_symlink() else f"there is no {name}", f"ls -l {name}")
+    except (OSError, ValueError) as error:  # a name that is too long, a file system that is away, a NUL
+        return Unusable(f"{name}: {getattr(error, 'strerror', None) or error}", f"ls -l {name}")
     if not stat.S_ISREG(mode):
-        return Unusable(f"{name}: {path} is no file", f"ls -ld {path}")
-    return None if mode & _EXECUTABLE else Unusable(f"{name}: {path} can't be executed", f"chmod a+x {path}")
+        return Unusable(f"{name} is no file", f"ls -ld {name}")
+    return None if mode & _EXECUTABLE else Unusable(f"{name} can't be executed", f"chmod a+x {name}")
