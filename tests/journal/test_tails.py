@@ -157,6 +157,19 @@ def test_what_is_no_journal_file(tmp_path: Path) -> None:
     assert ((), 0) == gaps_after(tmp_path, position)[:2]
 
 
+def test_files_that_the_reader_does_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a namespace or of another machine lie beside ours, and their numbers are no concern of ours."""
+    monkeypatch.setattr(folders, "MACHINE", (str(tmp_path / "log"),))
+    ours, theirs = tmp_path / "log" / ("a" * 32), tmp_path / "log" / ("a" * 32 + ".other")
+    ours.mkdir(parents=True)
+    damage(write(ours, "system", lines(21)), after=9)
+    write(theirs, "system", lines(500))
+    reader = open_reader(ours)
+    found = ends_lost(reader, Source(), since=Usec(T0), known={}, now=None)
+    reader.close()
+    assert [(21, 12)] == [(lost.number, lost.gap.entries) for lost in found]
+
+
 def test_machine_counts_all_entries_with_one_counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """So only its last number can be one that no other tells of."""
     monkeypatch.setattr(folders, "MACHINE", (str(tmp_path),))

@@ -43,6 +43,13 @@ class Tail(NamedTuple):
     is_online: bool
 
 
+class Landed(NamedTuple):
+    """The last entry of a numbering that can be read; number 0: none can be, or nobody knows."""
+
+    number: int
+    at: Usec
+
+
 class Lost(NamedTuple):
     """What can't be read of the end of a numbering, up to its last number."""
 
@@ -59,18 +66,20 @@ def ends_lost(
     `known` are the numbers up to which all was read, or was told of before. With `now` a file that is just being
     written is left alone, as its next entry tells. Moves the reader.
     """
-    tails = _tails(source)
-    if source.is_machine and tails:  # one counter for all: what ends before its last number shows by the numbers
-        highest = max(tails, key=lambda one: tails[one].number)
-        tails = {highest: tails[highest]}
-    found = (
-        _lost(reader, sequence, tail)
-        for sequence, tail in tails.items()
-        if tail.until >= since
-        and tail.number > known.get(sequence, 0)
-        and not (tail.is_online and now is not None and tail.until >= now - SETTLED)
-    )
-    return tuple(lost for lost in found if lost is not None)
+    found: list[Lost] = []
+    for sequence, tail in sorted(_tails(source).items(), key=lambda one: one[1].number, reverse=True):
+        is_new = tail.until >= since and tail.number > known.get(sequence, 0)
+        if not is_new and not source.is_machine:
+            continue
+        landed = _last_read(reader, sequence, tail, known)
+        if landed is None:
+            continue
+        is_growing = tail.is_online and now is not None and tail.until >= now - SETTLED
+        if is_new and not is_growing and tail.number > landed.number:
+            found.append(Lost(sequence, tail.number, _gap(landed, tail)))
+        if source.is_machine:  # one counter for all: what ends before its last number shows by the numbers
+            break
+    return tuple(found)
 
 
 def told_before(carried: object) -> dict[str, int]:
@@ -79,20 +88,23 @@ def told_before(carried: object) -> dict[str, int]:
     return {name: number for name, number in known.items() if type(name) is str and type(number) is int}
 
 
-def _lost(reader: _Reader, sequence: str, tail: Tail) -> Lost | None:
+def _last_read(reader: _Reader, sequence: str, tail: Tail, known: Mapping[str, int]) -> Landed | None:
+    """The last entry that can be read of a numbering; None: nothing shows that it is one which the reader reads."""
     try:
         landed = last_by_number(reader, sequence, tail.number)
     except OSError as error:
         _log.warning("the end of numbering %s can't be looked at: %s", sequence, error)
-        landed = None
-    if landed is None:
-        gap = Gap(reason=GapReason.MISSING, since=tail.since, until=tail.until)
-        return Lost(sequence, tail.number, gap)
-    missing, since = tail.number - number_of(landed)[1], min(realtime_of(landed), tail.until)
-    if missing <= 0:
-        return None
-    entries = missing if missing <= MOST_MISSING else None
-    return Lost(sequence, tail.number, Gap(reason=GapReason.MISSING, since=since, until=tail.until, entries=entries))
+        return Landed(0, tail.since)
+    if landed is not None:
+        return Landed(number_of(landed)[1], realtime_of(landed))
+    return Landed(0, tail.since) if sequence in known else None
+
+
+def _gap(landed: Landed, tail: Tail) -> Gap:
+    missing = tail.number - landed.number
+    is_known = landed.number > 0 and missing <= MOST_MISSING
+    since = min(landed.at, tail.until)
+    return Gap(reason=GapReason.MISSING, since=since, until=tail.until, entries=missing if is_known else None)
 
 
 def _tails(source: Source) -> dict[str, Tail]:
@@ -115,6 +127,6 @@ def _tail(path: Path) -> tuple[str, Tail] | None:
     if len(head) < _HEAD.size:
         return None
     signature, state, sequence, number, since, until = _HEAD.unpack(head)
-    if signature != _SIGNATURE or not number or since > until:
+    if signature != _SIGNATURE or not number:
         return None
-    return sequence.hex(), Tail(number, Usec(since), Usec(until), state == _ONLINE)
+    return sequence.hex(), Tail(number, Usec(min(since, until)), Usec(until), state == _ONLINE)
