@@ -92,6 +92,17 @@ def test_no_loud_moment_is_missed_however_the_tallies_lie(pauses: list[int], dat
     assert found == sorted(found, key=lambda surge: surge.since)
 
 
+def test_one_late_entry_does_not_make_a_job_quiet() -> None:
+    """What was counted before a reload counts on."""
+    known = Surges()
+    known.count([JobTally(job=JOB, entries=5, first_at=Usec(BEGIN), last_at=Usec(BEGIN))])
+    known.change_units(JOB)
+    late = Usec(BEGIN - 60 * SECOND)
+    known.count([JobTally(job=JOB, entries=1, first_at=late, last_at=late)])
+    known.count([JobTally(job=JOB, entries=3, first_at=Usec(BEGIN + 1), last_at=Usec(BEGIN + 1))])
+    assert 1 == len(known.take(Usec(0), at_end=True))
+
+
 @pytest.mark.parametrize(
     "dumped",
     [None, [], {"seconds": 3, "surges": 4}, {"seconds": {"x": [[1, 2]]}, "surges": [["x", 1, 2, 3]]},

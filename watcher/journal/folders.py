@@ -22,19 +22,6 @@ def folders_of(source: Source) -> Folders:
     return frozenset(_seen(MACHINE if source.is_machine else (str(source.directory),)))
 
 
-def files_of(source: Source) -> Iterator[Path]:
-    """The journal files that lie in these folders, and are not packed; of machines and namespaces of any name."""
-    for root in map(Path, MACHINE if source.is_machine else (str(source.directory),)):
-        for folder in (root, *_below(root)):
-            try:
-                with os.scandir(folder) as found:
-                    names = [one.name for one in found]
-            except OSError:
-                # gone, or not to be seen: it holds nothing for us
-                continue
-            yield from (folder / name for name in names if name.endswith((".journal", ".journal~")))
-
-
 def _seen(roots: tuple[str, ...]) -> Iterator[tuple[str, int, int, int]]:
     for root in roots:
         path = Path(root)

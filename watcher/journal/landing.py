@@ -202,16 +202,6 @@ def _gap(reason: GapReason, one: Usec, other: Usec, entries: int | None) -> Gap:
     return Gap(reason=reason, since=min(one, other), until=max(one, other), entries=entries)
 
 
-def last_by_number(reader: _Reader, sequence: str, number: int) -> str | None:
-    """The cursor of the last entry of a sequence id that can be read, up to this number; None if there is none."""
-    # by such an instant no entry of another sequence id comes before
-    reader.seek_cursor(f"s={sequence};i={number:x};t=0")
-    if not reader._previous():
-        return None
-    landed = reader._get_cursor()
-    return landed if number_of(landed)[0] == sequence else None
-
-
 def last_consumed(reader: _Reader, position: Position) -> Position | None:
     """The place of one host, whose entries alone `reader` sees, after they were read among others' up to `position`.
 
@@ -219,8 +209,12 @@ def last_consumed(reader: _Reader, position: Position) -> Position | None:
     """
     cursor, lasts = "", []
     for sequence, number in position.lasts:
-        landed = last_by_number(reader, sequence, number)
-        if landed is not None:
+        # by such an instant no entry of another sequence id comes before
+        reader.seek_cursor(f"s={sequence};i={number:x};t=0")
+        if not reader._previous():
+            continue
+        landed = reader._get_cursor()
+        if number_of(landed)[0] == sequence:
             cursor = landed
             lasts.append(number_of(landed))
     if not lasts:

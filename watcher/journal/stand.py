@@ -78,15 +78,6 @@ class Stand:
         """Whether the order has learnt of a sequence id since the last stretch that was taken."""
         return not self.order.knows_no_more_than(self._base)
 
-    @property
-    def at(self) -> Usec | None:
-        """When what was taken last was stamped, None if nothing ever was."""
-        return None if self._position is None else self._position.at
-
-    def tell(self, gap: Gap) -> None:
-        """A gap that was found where one stands."""
-        self._gaps.append(gap)
-
     def begin_at(self, at: Usec) -> None:
         """From that instant on everything is still to be read."""
         self._position, self._has_moved = Position(cursor=since_cursor(at)), True

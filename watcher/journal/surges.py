@@ -78,8 +78,9 @@ class Surges:
     def count(self, tallies: Iterable[JobTally]) -> None:
         """Takes in what was counted, in the journal's order."""
         for tally in tallies:
-            if self._add(tally) + self._former_within(tally) >= LOUD:
-                self._extend(tally, is_torn=tally.job in self._torn)
+            known, former = self._add(tally), self._former_within(tally)
+            if known + former >= LOUD:
+                self._extend(tally, is_torn=former > 0 and tally.job in self._torn)
 
     def set_clock(self, step: int) -> None:
         """The wall clock was set by so many microseconds: what was loud until then is over, and can't be looked at.
@@ -147,12 +148,12 @@ class Surges:
         return _within_interval(known, tally)
 
     def _former_within(self, tally: JobTally) -> int:
-        """How many of those that can't be looked at came within the interval; once that is none they are forgotten."""
+        """How many of those that can't be looked at came within the interval; forgets them once all are long ago."""
         known = self._former.get(tally.job)
         if known is None:
             return 0
         entries = _within_interval(known, tally)
-        if not entries:
+        if all(abs(one - tally.last_at // SECOND) > _KEPT for one in known):  # not by one entry that comes late
             del self._former[tally.job]
             self._torn.discard(tally.job)
         return entries
