@@ -24,7 +24,7 @@ RETRY_SECONDS = 5.0
 LATE_SECONDS = 120.0
 """So long after it was taken back a rollback may still begin: it was claimed, and PID 1 takes its time."""
 UNTAKEN_SECONDS = 60.0
-"""So long a decided rollback may wait for its begin before that is told."""
+"""So long a decided rollback may wait for its begin before that is told: longer than PID 1 tries to start it."""
 TAKEN_BACK = frozenset({RollbackState.HELD, RollbackState.NONE})
 _BUSY = frozenset({RollbackState.QUEUED, RollbackState.RUNNING})
 

@@ -53,6 +53,10 @@ class Facts:
     reloaded_at: Usec
     disarmed: bool
 
+    def holds(self, state: State, job: JobName, at: Usec) -> bool:
+        """Whether automatic rollbacks of the job are held, by a pause or by the off switch."""
+        return self.disarmed or state.pause_of(job, at) is not None
+
 
 class Front(Protocol):
     """The daemon as its sockets see it. All methods are called on the daemon's own loop."""

@@ -68,7 +68,7 @@ class StateCollector(Collector):
         yield _gauge(
             "watcher_paused",
             "1 while automatic rollbacks of the job are held, by a pause or by the off switch.",
-            {(job,): float(facts.disarmed or state.pause_of(job, now) is not None) for job in state.policies},
+            {(job,): float(facts.holds(state, job, now)) for job in state.policies},
         )
 
 

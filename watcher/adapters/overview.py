@@ -45,10 +45,7 @@ def overview(front: Front, *, for_deployers: bool) -> dict[str, Any]:
         "disarmed": facts.disarmed,
         "pauses": [shown_pause(pause) for pause in state.pauses if pause.until is None or now < pause.until],
         "jobs": {
-            job: {
-                **_shown_job(state, policy, for_deployers=for_deployers),
-                "paused": facts.disarmed or state.pause_of(job, now) is not None,
-            }
+            job: _shown_job(state, policy, is_held=facts.holds(state, job, now), for_deployers=for_deployers)
             for job, policy in sorted(state.policies.items())
         },
         "verifying": [
@@ -96,13 +93,14 @@ def shown_pause(pause: Pause) -> dict[str, Any]:
     }
 
 
-def _shown_job(state: State, policy: JobPolicy, *, for_deployers: bool) -> dict[str, Any]:
+def _shown_job(state: State, policy: JobPolicy, *, is_held: bool, for_deployers: bool) -> dict[str, Any]:
     last = state.last.get(policy.name)
     release = None if last is None else state.releases.get(last)
     shown: dict[str, Any] = {
         "owner": policy.owner,
         "mode": policy.release.mode,
         "window": format_duration(policy.release.window),
+        "paused": is_held,
         "entries": state.counters.get((counters.ENTRIES, policy.name), 0),
         "matches": {
             rule: state.counters.get((counters.MATCHES, policy.name, rule, severity), 0)

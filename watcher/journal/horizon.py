@@ -65,7 +65,7 @@ class Horizon:
         self.read_until = max(self.read_until, known_until)
         return self.read_until
 
-    def begin_with_step(self, before: str, stretch: Stretch, *, between: Iterable[str] = ()) -> int:
+    def begin_with_step(self, before: str, stretch: Stretch, *, between: Iterable[str]) -> int:
         """Has a stretch read again that goes over a step of the clock, until the step lies before its first entry.
 
         `before` is the cursor that it was read from; those `between` may show two steps, of which its ends tell

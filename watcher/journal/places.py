@@ -108,12 +108,8 @@ class Places:
             owners.update(dict.fromkeys(self._identified.get(entry.field("SYSLOG_IDENTIFIER") or b"", ())))
         return tuple(owners)
 
-    def wrote(self, entry: Entry) -> bool:
-        """Whether a process of some job's unit wrote the entry: for the unit's name, or its slice's."""
-        if entry.unit is None:
-            return False
-        if self.of(entry.unit):
-            return True
+    def own_slice_of(self, entry: Entry) -> bool:
+        """Whether some job owns the slice of the process that wrote the entry."""
         return self._units.own_slices and (found := entry.slice()) is not None and bool(self.of(found))
 
     def dropped(self, entry: Entry) -> Iterator[CountedJob]:

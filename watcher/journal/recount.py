@@ -109,7 +109,7 @@ def _count(reader: _Reader, pools: Pools, places: Places, surge: Surge, anchor: 
         if place.ours or (place.foreign and not owned_elsewhere(get)):
             continue
         entry = Entry(reader, unit)
-        if unit is not None and (place.jobs or places.wrote(entry)):
+        if unit is not None and (place.jobs or places.own_slice_of(entry)):
             seen += at <= last
             clock, boot = reader._get_monotonic()
             pools.count(unit, _field(get, "PRIORITY"), boot=boot, clock=clock, at=at)
